@@ -1,0 +1,1 @@
+"""What authors of paglets write against."""

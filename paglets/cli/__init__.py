@@ -1,0 +1,1 @@
+"""The `paglets` command, one file a noun."""

@@ -1,0 +1,1 @@
+"""Settings of a host and its launch configuration."""

@@ -1,0 +1,1 @@
+"""Paglets that show what mobility is for."""

@@ -1,0 +1,1 @@
+"""One host: its composition, start order and HTTP API."""

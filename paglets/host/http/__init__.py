@@ -1,0 +1,1 @@
+"""The HTTP API of a host, one file a resource."""

@@ -1,0 +1,1 @@
+"""Who is in the mesh: SWIM membership with Lifeguard's suspicion, and multicast beacons."""

@@ -1,0 +1,68 @@
+"""Identifiers and the rules they follow: who may be called what.
+
+Names come from people and from the network, and end up in file names, process titles, URLs and
+logs; so every one is checked here, once, before it is used anywhere.
+"""
+
+import re
+import uuid
+from typing import NewType
+
+from paglets.model.errors import InvalidNameError
+
+AgentId = NewType("AgentId", str)
+"""Address of a paglet: 32 hex digits made at creation, or a fixed id chosen by its author."""
+
+BirthId = NewType("BirthId", str)
+"""Identity of one life of a paglet: made at creation, kept through moves, new for a clone."""
+
+HostId = NewType("HostId", str)
+"""Identity of a host's data folder. Names and URLs may change, this does not."""
+
+HostName = NewType("HostName", str)
+"""What people call a host; unique in a mesh by convention, newest generation wins."""
+
+TransferId = NewType("TransferId", str)
+"""Idempotency key of one move or clone."""
+
+MessageId = NewType("MessageId", str)
+"""Idempotency key of one message."""
+
+NAME_LIMIT = 64
+"""Longest name or id, in characters."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_CLASS_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+CLASS_NAME_LIMIT = 256
+"""Longest `module:QualName`, in characters."""
+
+
+def new_id() -> str:
+    """Return 32 random hex digits."""
+    return uuid.uuid4().hex
+
+
+def parse_name(text: str, *, what: str) -> str:
+    """Return `text` if it is a valid name or id.
+
+    Args:
+        text: The candidate, from a person or the network.
+        what: What it names, for the message: "host name", "agent id".
+
+    Raises:
+        InvalidNameError: It is empty, longer than 64 characters or has others than `A-Za-z0-9._-`.
+    """
+    if not _NAME.fullmatch(text):
+        raise InvalidNameError(what, text)
+    return text
+
+
+def parse_class_name(text: str) -> str:
+    """Return `text` if it reads `module:QualName`; nothing is imported.
+
+    Raises:
+        InvalidNameError: It has another shape, such as a dunder path or a file name.
+    """
+    if len(text) > CLASS_NAME_LIMIT or not _CLASS_NAME.fullmatch(text) or "__" in text:
+        raise InvalidNameError("class name (module:QualName)", text)
+    return text

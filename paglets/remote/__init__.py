@@ -1,0 +1,1 @@
+"""The client side of another host's API: signing, sessions, typed calls."""

@@ -1,0 +1,1 @@
+"""The paglets of one host: life cycle, mailboxes, delivery, moves."""

@@ -1,0 +1,1 @@
+"""How values travel: codecs, frames, HTTP bodies, envelopes. Pure: bytes in, values out."""
