@@ -1,0 +1,99 @@
+"""What the runtime needs of the parts beside and above it, as protocols.
+
+The mesh, the client side of other hosts and the Paglet Processes are handed in by
+`host/build.py`; tests hand in fakes.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from paglets.model.refs import HostRef, PagletProxyRef
+from paglets.model.transfer import PeerAddress
+from paglets.wire.bodies import (
+    AgentInfo,
+    AgentList,
+    CheckAnswer,
+    CheckBody,
+    CreateBody,
+    OutcomeBody,
+    ReplyBody,
+    ServiceBody,
+)
+
+
+class PeerHosts(Protocol):
+    """Who else is there. Seeds at first, the mesh later."""
+
+    def self_ref(self) -> HostRef:
+        """Return this host as others should see it."""
+
+    def hosts(self) -> Sequence[HostRef]:
+        """Return every known host but this one, online or not, usable or not (`error`)."""
+
+    def lookup(self, name: str) -> HostRef | None:
+        """Return the newest generation of the host called `name`, this host included."""
+
+    def by_id(self, host_id: str) -> HostRef | None:
+        """Return the host with this id, this host included."""
+
+    async def wait_for_host(self, name: str, *, timeout: float) -> HostRef:
+        """Return the host called `name` once it is online; HostNotFoundError after `timeout`."""
+
+
+class PeerCalls(Protocol):
+    """Calls to another host. `peer` is found by id; its URL is looked up again each time.
+
+    Every call raises the error the peer answered with, `HostUnreachableError` where there was no
+    answer (`connected` in its detail: whether any byte may have reached a peer), or
+    `MisdirectedError` where another host answers at that address. `timeout` is in seconds.
+    """
+
+    async def check(self, peer: PeerAddress, body: CheckBody, *, timeout: float) -> CheckAnswer:
+        """Ask whether `peer` would take a paglet. `peer.host_id` may be empty: learnt here."""
+
+    async def offer(
+        self,
+        peer: PeerAddress,
+        transfer_id: str,
+        header: bytes,
+        parts: Sequence[bytes | Path],
+        *,
+        timeout: float,
+    ) -> OutcomeBody:
+        """Send an envelope: its encoded header, then state and files."""
+
+    async def outcome(self, peer: PeerAddress, transfer_id: str, *, timeout: float) -> OutcomeBody:
+        """Ask for the outcome of a transfer; an unknown one is refused durably by the peer."""
+
+    async def settled(self, peer: PeerAddress, transfer_id: str, *, timeout: float) -> None:
+        """Tell the target that the source has settled too."""
+
+    async def send(
+        self, peer: PeerAddress, agent_id: str, body: bytes, *, timeout: float
+    ) -> ReplyBody:
+        """Deliver an encoded message to a paglet of that host."""
+
+    async def locate(self, peer: PeerAddress, agent_id: str, *, timeout: float) -> AgentInfo | None:
+        """Return what that host knows of a paglet, tombstones included; None for nothing."""
+
+    async def state(self, peer: PeerAddress, agent_id: str, *, timeout: float) -> bytes:
+        """Return a paglet's state as JSON."""
+
+    async def create(
+        self, peer: PeerAddress, body: CreateBody, *, key: str, timeout: float
+    ) -> PagletProxyRef:
+        """Create a paglet there."""
+
+    async def lifecycle(
+        self, peer: PeerAddress, agent_id: str, verb: str, body: bytes, *, key: str, timeout: float
+    ) -> PagletProxyRef | None:
+        """POST `/agents/{agent_id}/{verb}` with a JSON body; None after a dispose."""
+
+    async def list_agents(
+        self, peer: PeerAddress, query: dict[str, str], *, timeout: float
+    ) -> AgentList:
+        """List paglets of that host."""
+
+    async def services(self, peer: PeerAddress, *, timeout: float) -> Sequence[ServiceBody]:
+        """Return the services that host provides to the mesh."""

@@ -1,0 +1,287 @@
+"""Bodies of the HTTP API, in and out. JSON; times in Unix seconds, lengths in bytes.
+
+`wire/routes.py` says which route takes and gives which; the OpenAPI document is generated from
+both, so docstrings and field names here are what users read there.
+"""
+
+import msgspec
+
+from paglets.model.enums import ServiceScope
+from paglets.model.refs import Epoch, HostRef, PagletProxyRef
+from paglets.model.transfer import PeerAddress, TransferTicket
+from paglets.wire.policies import PolicyBody
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of all bodies. Unknown fields are ignored, so that newer peers may add some."""
+
+
+class Strict(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """Base of bodies that people write: a field that does not exist is an error."""
+
+
+class AgentInfo(Body, frozen=True, kw_only=True):
+    """A paglet as seen from outside."""
+
+    agent_id: str
+    class_name: str
+    status: str
+    """As `PagletStatus`."""
+    host_name: str = ""
+    host_url: str = ""
+    epoch: Epoch = Epoch()
+    pid: int | None = None
+    queued: int = 0
+    """Messages in its mailbox."""
+    error: str | None = None
+    transfer_id: str | None = None
+    peer: PeerAddress | None = None
+    """Where it moves or moved."""
+    durability: str = "lifecycle"
+    activate_at: float | None = None
+    created_at: float = 0.0
+    changed_at: float = 0.0
+    state_bytes: int = 0
+    birth_id: str = ""
+
+
+class AgentList(Body, frozen=True, kw_only=True):
+    """A page of paglets."""
+
+    agents: tuple[AgentInfo, ...]
+    next: str | None = None
+    """Pass as `after` for the next page; None on the last."""
+    unreachable: tuple[str, ...] = ()
+    """Hosts that did not answer, for `scope=mesh`."""
+    total: int = 0
+    """Number of paglets that match, over all pages; of this host only."""
+
+
+class CreateBody(Strict, frozen=True, kw_only=True):
+    """Create a paglet."""
+
+    class_name: str = msgspec.field(name="class")
+    """`module:QualName`."""
+    state: msgspec.Raw | None = None
+    """Fields of its State; those left out take their defaults."""
+    agent_id: str | None = None
+    """A fixed id; made up where it is left out."""
+
+
+class Address(Body, frozen=True, kw_only=True):
+    """Where a paglet is now."""
+
+    ref: PagletProxyRef
+
+
+class DispatchBody(Strict, frozen=True, kw_only=True):
+    """Dispatch or clone to a target."""
+
+    ticket: TransferTicket | None = None
+    target: str | None = None
+    """A host name or URL, short for a ticket of defaults. None for clone: this host."""
+    agent_id: str | None = None
+    """For clone only: the clone's id."""
+    reason: str = "dispatch"
+    """`dispatch` or `retract`."""
+
+
+class RetractBody(Strict, frozen=True, kw_only=True):
+    """Bring a paglet from where it is to the host that is asked."""
+
+    source: PagletProxyRef | None = None
+    """Where it was last known; left out, it is searched for."""
+
+
+class DeactivateBody(Strict, frozen=True, kw_only=True):
+    """Put a paglet to sleep."""
+
+    policy: PolicyBody = PolicyBody()
+
+
+class DisposeBody(Strict, frozen=True, kw_only=True):
+    """End a paglet for good."""
+
+    force: bool = False
+    """Kill it without `on_disposing`."""
+
+
+class EmptyBody(Strict, frozen=True, kw_only=True):
+    """No fields."""
+
+
+class ReplyBody(Body, frozen=True, kw_only=True):
+    """Answer to a message."""
+
+    reply: msgspec.Raw = msgspec.Raw(b"null")
+    """What the handler returned."""
+    address: PagletProxyRef | None = None
+    """Where the paglet is now, if not where the message was sent; send there next time."""
+    moved: bool = False
+    """The handler dispatched its paglet; `address` is where it is."""
+    stored: bool = False
+    """A one-way message was stored with an inactive paglet."""
+
+
+class CheckBody(Body, frozen=True, kw_only=True):
+    """Ask a target whether it would take a paglet."""
+
+    class_name: str
+    state_class: str | None
+    state_bytes: int
+    ticket: TransferTicket
+    source: PeerAddress
+    code_version: str
+    agent_id: str = ""
+    birth_id: str = ""
+    protocol: int = 1
+
+
+class CheckAnswer(Body, frozen=True, kw_only=True):
+    """The target would take it now."""
+
+    host_id: str
+    name: str
+    url: str
+    protocol: int
+    code_version: str
+    capabilities: tuple[str, ...] = ()
+
+
+class OutcomeBody(Body, frozen=True, kw_only=True):
+    """A target's decision on a transfer; the only thing that settles one."""
+
+    transfer_id: str
+    host_id: str
+    """The deciding host: an outcome of another host settles nothing."""
+    outcome: str
+    """`accepted` or `refused`, as `TransferOutcome`."""
+    reason: msgspec.Raw | None = None
+    """Error body of a refusal."""
+
+
+class TransferInfo(Body, frozen=True, kw_only=True):
+    """A transfer as one side remembers it."""
+
+    transfer_id: str
+    role: str
+    kind: str
+    agent_id: str
+    peer: PeerAddress
+    outcome: str
+    epoch: Epoch = Epoch()
+    in_doubt: bool = False
+    """The source waits for the target's outcome."""
+    created_at: float = 0.0
+    settled_at: float | None = None
+    attempts: int = 0
+    last_error: str | None = None
+
+
+class TransferList(Body, frozen=True, kw_only=True):
+    """A page of transfers."""
+
+    transfers: tuple[TransferInfo, ...]
+    next: str | None = None
+    unreachable: tuple[str, ...] = ()
+
+
+class ResolveBody(Strict, frozen=True, kw_only=True):
+    """Settle a transfer that its other side never will, by an operator's word."""
+
+    action: str
+    """`resume`: the paglet lives on here. `drop`: it is given up here."""
+
+
+class HostList(Body, frozen=True, kw_only=True):
+    """Hosts of the mesh as seen from here."""
+
+    hosts: tuple[HostRef, ...]
+
+
+class EventBody(Body, frozen=True, kw_only=True):
+    """A ContextEvent."""
+
+    sequence: int
+    time: float
+    kind: str
+    host_name: str
+    agent_id: str | None = None
+    level: str = "info"
+    text: str = ""
+    detail: dict[str, object] = {}
+
+
+class EventList(Body, frozen=True, kw_only=True):
+    """Events of one host in order, or of several hosts by time."""
+
+    events: tuple[EventBody, ...]
+    next: int = 0
+    """Pass as `after` to go on."""
+    missed: int = 0
+    """Events that were dropped between `after` and the first one here."""
+    unreachable: tuple[str, ...] = ()
+
+
+class ServiceBody(Body, frozen=True, kw_only=True):
+    """A ServiceRecord: who provides what, and where."""
+
+    name: str
+    version: str
+    provider: PagletProxyRef
+    operations: tuple[str, ...] = ()
+    scope: ServiceScope = ServiceScope.MESH
+    capabilities: tuple[str, ...] = ()
+    metadata: dict[str, str] = {}
+    host_name: str = ""
+    class_name: str = ""
+
+
+class ServiceList(Body, frozen=True, kw_only=True):
+    """Services that can be called from here."""
+
+    services: tuple[ServiceBody, ...]
+
+
+class HealthBody(Body, frozen=True, kw_only=True):
+    """How a host is."""
+
+    name: str
+    host_id: str
+    url: str
+    bind: str
+    version: str
+    code_version: str
+    generation: int
+    boots: int
+    key_id: str | None
+    started_at: float
+    status: str
+    """`starting`, `ready`, `draining` or `stopping`."""
+    active: int = 0
+    inactive: int = 0
+    in_doubt: int = 0
+    crashed: int = 0
+    paglet_limit: int = 0
+    """Active paglets that open files and memory allow."""
+    warnings: tuple[str, ...] = ()
+    """Each a sentence with the next step."""
+    pid: int = 0
+    time: float = 0.0
+    """The host's clock, Unix seconds."""
+
+
+class LogBody(Body, frozen=True, kw_only=True):
+    """What a paglet printed last, kept after its death."""
+
+    agent_id: str
+    lines: tuple[str, ...]
+    truncated: bool = False
+
+
+class JoinBody(Body, frozen=True, kw_only=True):
+    """Introduce a host to another; the mesh's own exchange follows by gossip."""
+
+    host: HostRef
