@@ -36,6 +36,8 @@ class PagletProxyRef:
     host_id: str = field(default="", compare=False)
     host_name: str = field(default="", compare=False)
     epoch: Epoch = field(default=Epoch(), compare=False)
+    birth_id: str = field(default="", compare=False)
+    """Tells a paglet from a later one under the same fixed id."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from paglets.wire.bodies import (
     CheckAnswer,
     CheckBody,
     CreateBody,
+    FenceAnswer,
+    FenceBody,
     OutcomeBody,
     ReplyBody,
     ServiceBody,
@@ -68,6 +70,9 @@ class PeerCalls(Protocol):
 
     async def settled(self, peer: PeerAddress, transfer_id: str, *, timeout: float) -> None:
         """Tell the target that the source has settled too."""
+
+    async def fence(self, peer: PeerAddress, body: FenceBody, *, timeout: float) -> FenceAnswer:
+        """Compare who owns what; see `runtime/fencing.py`."""
 
     async def send(
         self, peer: PeerAddress, agent_id: str, body: bytes, *, timeout: float

@@ -88,9 +88,10 @@ class RememberOutcome:
 
 @dataclass(frozen=True, slots=True)
 class RememberCall:
-    """Insert the outcome of an idempotent call; a known key is left alone."""
+    """Insert the outcome of an idempotent call; a known key is left alone unless replaced."""
 
     record: RememberedCall
+    replace: bool = False
 
 
 Write: TypeAlias = (
@@ -103,3 +104,17 @@ Write: TypeAlias = (
     | RememberOutcome
     | RememberCall
 )
+
+
+class StaleWriteError(Exception):
+    """An expectation of a transaction did not hold; nothing of the whole transaction was done.
+
+    Internal to the host: whoever decided the write decides again from the present row.
+    """
+
+    def __init__(self, write: Write, found: str) -> None:
+        super().__init__(f"{type(write).__name__} is stale: found {found}")
+        self.write = write
+        """The write whose expectation failed."""
+        self.found = found
+        """What was there instead, for the log."""

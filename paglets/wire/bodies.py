@@ -188,6 +188,27 @@ class TransferList(Body, frozen=True, kw_only=True):
     unreachable: tuple[str, ...] = ()
 
 
+class Claim(Body, frozen=True, kw_only=True):
+    """A host's word that it owns a paglet, or knows who does, at an epoch."""
+
+    agent_id: str
+    birth_id: str
+    epoch: Epoch
+    owner: PeerAddress
+
+
+class FenceBody(Body, frozen=True, kw_only=True):
+    """Compare who owns what: of one birth, the higher epoch wins."""
+
+    claims: tuple[Claim, ...]
+
+
+class FenceAnswer(Body, frozen=True, kw_only=True):
+    """Claims the asked host knows to be superseded, with the higher epoch and its owner."""
+
+    superseded: tuple[Claim, ...] = ()
+
+
 class ResolveBody(Strict, frozen=True, kw_only=True):
     """Settle a transfer that its other side never will, by an operator's word."""
 

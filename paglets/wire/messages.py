@@ -45,6 +45,10 @@ class WireMessage(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     """W3C trace context, passed on."""
     epoch: Epoch | None = None
     """The epoch of the target that the sender knows."""
+    birth_id: str = ""
+    """The birth that `epoch` belongs to."""
+    hops: int = 0
+    """How many hosts have forwarded it; above 0 the answer tells the present address."""
     timestamp: float = 0.0
     """Unix seconds on the sender's clock; for people."""
     protocol: int = PROTOCOL

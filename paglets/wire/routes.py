@@ -247,6 +247,15 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "POST",
+        "/transfers/fence",
+        "fence",
+        "Compare epochs: lower copies of the asked host stop, higher ones are told.",
+        request=bodies.FenceBody,
+        response=bodies.FenceAnswer,
+        pool=Pool.TRANSFER,
+    ),
+    Route(
+        "POST",
         "/transfers/{transfer_id}/resolve",
         "resolve_transfer",
         "Settle by an operator's word what the other side never will.",
