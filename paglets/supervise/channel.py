@@ -7,6 +7,7 @@ end is a plain blocking socket with the same `FrameDecoder`.
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import cast
 
 from paglets.wire.frames import FrameDecoder, FrameTooLargeError, encode_frame
 
@@ -118,10 +119,10 @@ class FrameChannel(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop when the socket is taken over."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports do not derive from asyncio.Transport.
+        self._transport = cast("asyncio.Transport", transport)
         if self._on_frame is None:
-            transport.pause_reading()
+            self._transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop with what was read."""

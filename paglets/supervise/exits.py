@@ -58,6 +58,11 @@ def maxrss_bytes(reported: int) -> int:
 
 def kill_group(identity: ProcessIdentity) -> None:
     """Send SIGKILL to the process group that this process leads, if its pid still means it."""
-    if is_same(identity):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+    if not is_same(identity):
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        try:
             os.killpg(identity.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            # Just forked and not a leader yet; it has started nothing either.
+            os.kill(identity.pid, signal.SIGKILL)

@@ -227,6 +227,7 @@ class ForkserverFactory:
             self._restarting = asyncio.get_running_loop().create_task(
                 self._restart(), name="restart of the forkserver"
             )
+            self._restarting.add_done_callback(_log_failure)
 
     async def _restart(self) -> None:
         loop = asyncio.get_running_loop()
@@ -249,3 +250,8 @@ class ForkserverFactory:
             self._preload_failures[failure.module] = failure.error
             if failure.fatal:
                 self._unfit.add(failure.module)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.critical("the forkserver will not be started again", exc_info=task.exception())

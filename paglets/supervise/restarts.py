@@ -5,6 +5,7 @@ for residents and for paglets with `RestartPolicy.ON_CRASH`, and for the forkser
 starts nothing; the caller waits until the time it is told.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,12 +69,10 @@ def decide_restart(
 
 def _delay_after(crash_times: Sequence[float], limits: RestartLimits) -> float:
     delay = min(limits.first_delay, limits.longest_delay)
-    previous = crash_times[0]
-    for time in crash_times[1:]:
+    for previous, time in itertools.pairwise(crash_times):
         lived = time - previous - delay
         if lived >= limits.stable_after:
             delay = min(limits.first_delay, limits.longest_delay)
         else:
             delay = min(delay * limits.factor, limits.longest_delay)
-        previous = time
     return delay

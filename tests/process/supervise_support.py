@@ -1,0 +1,74 @@
+"""What the tests of paglets/supervise share: factories for the test program, and waiting."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from paglets.supervise.children import ChildrenList
+from paglets.supervise.environment import child_environment
+from paglets.supervise.forkfactory import ForkserverFactory
+from paglets.supervise.process import PagletProcess, ProcessFactory
+from paglets.supervise.spawnfactory import SpawnFactory
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = (sys.executable, str(ROOT / "tests/process/supervise_program.py"))
+
+
+def environment() -> dict[str, str]:
+    return child_environment(os.environ, extra={"PYTHONPATH": str(ROOT)})
+
+
+def make_factory(
+    method: str, folder: Path, *, preload: tuple[str, ...] = (), path: Path | None = None
+) -> ProcessFactory:
+    children = ChildrenList(folder / "children")
+    extra = environment()
+    if path is not None:
+        extra["PYTHONPATH"] += f":{path}"
+    if method == "spawn":
+        return SpawnFactory(command=COMMAND, environment=extra, children=children)
+    return ForkserverFactory(command=COMMAND, environment=extra, children=children, preload=preload)
+
+
+class Conversation:
+    """Sends commands to the test program and awaits its answers in order."""
+
+    def __init__(self, process: PagletProcess) -> None:
+        self.process = process
+        self.answers: asyncio.Queue[bytes] = asyncio.Queue()
+        self.closed: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        process.channel.listen(self.answers.put_nowait, self.closed.set_result)
+
+    def tell(self, text: str) -> None:
+        self.process.channel.send(text.encode())
+
+    async def ask(self, text: str) -> str:
+        self.tell(text)
+        async with asyncio.timeout(20):
+            return (await self.answers.get()).decode()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    except ProcessLookupError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def wait_until(check: Callable[[], bool], *, timeout: float, what: str) -> None:
+    deadline = time.monotonic() + timeout
+    while not check():
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
+        time.sleep(0.01)
+
+
+async def wait_until_async(check: Callable[[], bool], *, timeout: float, what: str) -> None:
+    async with asyncio.timeout(timeout):
+        while not check():
+            await asyncio.sleep(0.01)
