@@ -12,6 +12,9 @@ from paglets.model.manifest import ClassManifest
 from paglets.model.refs import Epoch
 from paglets.model.transfer import PeerAddress
 
+INLINE_LIMIT = 256 * 1024
+"""Most bytes of a blob that live inside a row; larger ones lie in the spool."""
+
 
 @dataclass(frozen=True, slots=True)
 class Blob:
@@ -25,6 +28,15 @@ class Blob:
     """The bytes themselves, None if spooled."""
     spool: str | None = None
     """File name inside the spool folder, None if inline."""
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the bytes are at hand here or in the spool.
+
+        False in rows read without their state: the bytes stayed in the row, `Store.state` gives
+        them, and a `PutRow` of such a row keeps them.
+        """
+        return self.data is not None or self.spool is not None
 
     @classmethod
     def inline(cls, data: bytes) -> "Blob":
