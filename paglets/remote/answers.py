@@ -1,0 +1,71 @@
+"""Answers of another host as values, and what makes bytes an answer at all.
+
+An answer without the HMAC of a key we share is no answer: whoever sent it, it is treated as if
+the host had not been reached. Used by `remote/session.py`.
+"""
+
+from dataclasses import dataclass
+
+from paglets.config.keys import Key
+from paglets.model.errors import HostUnreachableError
+from paglets.remote.signing import (
+    UNSIGNED,
+    AnswerMark,
+    answer_mac,
+    body_digest,
+    parse_answer,
+    same,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete, verified answer."""
+
+    status: int
+    body: bytes
+    host_id: str
+    """Who answered, from the signed header."""
+    generation: int
+    retry_after: float | None = None
+    """Seconds of a Retry-After header."""
+
+
+def unreachable(url: str, reason: str, *, connected: bool) -> HostUnreachableError:
+    """Return the error for an attempt that brought no answer.
+
+    Args:
+        url: Of the host.
+        reason: What happened, for people.
+        connected: Whether any byte may have reached a host.
+    """
+    return HostUnreachableError(
+        f"no answer from {url}: {reason}", url=url, reason=reason, connected=connected
+    )
+
+
+def verify_mark(
+    header: str | None, *, key: Key | None, status: int, nonce: str
+) -> AnswerMark | None:
+    """Return the mark of an answer if it is genuine, else None.
+
+    Args:
+        header: The answer header, if there was one.
+        key: What signed the request; None with `--insecure`, where only the shape is checked.
+        status: HTTP status of the answer.
+        nonce: Of the request: an answer to another request is none to this one.
+    """
+    mark = parse_answer(header) if header is not None else None
+    if mark is None:
+        return None
+    if key is None:
+        return mark if mark.key_id == UNSIGNED else None
+    if mark.key_id != key.id:
+        return None
+    expected = answer_mac(key.secret, mark, status=status, nonce=nonce)
+    return mark if same(expected, mark.mac) else None
+
+
+def verify_body(mark: AnswerMark, body: bytes) -> bool:
+    """Return whether `body` is the one the mark was made for."""
+    return same(mark.digest, body_digest(body))

@@ -1,0 +1,326 @@
+"""Requests to other hosts: signed, verified, bounded, and typed when they fail.
+
+One session per program. It keeps, per base URL, who answers there, how far that clock is off and
+which key it knows, and repeats a request at most once for each of these when the other side says
+it was addressed by what has changed: nothing was done then. Redirects are not followed, proxies
+of the environment are not used, cookies are not kept.
+
+Not here: what the routes mean (`remote/client.py`), which host to ask (`remote/peers.py`).
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Self
+
+import aiohttp
+from aiohttp.payload import Payload
+from yarl import URL
+
+from paglets.config.keys import Keyring
+from paglets.model.errors import MisdirectedError, PagletsError, TooLargeError, UnauthorizedError
+from paglets.remote.answers import Answer, unreachable, verify_body, verify_mark
+from paglets.remote.known import Attempt, KnownHost, Lesson, Signable
+from paglets.remote.signing import (
+    ANSWER_HEADER,
+    BUDGET_HEADER,
+    STREAM,
+    AnswerMark,
+    RequestLine,
+    body_digest,
+)
+from paglets.remote.urls import CheckedResolver, UrlPolicy, authority_of
+from paglets.wire.failures import parse_error_body
+
+KEEPALIVE_SECONDS = 10.0
+"""Idle connections are closed after this; less than the server's 15 s, so it never does first."""
+ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
+ERROR_LIMIT_BYTES = 1024 * 1024
+"""Largest body of an error that is read."""
+_MAX_ATTEMPTS = 4
+"""First, and once each for another clock, another generation and another key."""
+
+_KNOWN_LIMIT = 4096
+"""URLs of which something is kept; the oldest is forgotten, and learnt again when used."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBody:
+    """A request body that is not held in memory."""
+
+    payload: Payload
+    digest: str
+    """What the signature covers; for an envelope the digest of its header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request."""
+
+    method: str
+    url: str
+    """Base URL, as `parse_url` returns it."""
+    path: str
+    """Path and query, percent-encoded."""
+    body: bytes | StreamBody = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 30.0
+    """Seconds for everything, from the first attempt to the last byte of the answer."""
+    host_id: str = ""
+    """The host that is meant; another's answer is a MisdirectedError. Empty: whoever is there."""
+    limit_bytes: int = ANSWER_LIMIT_BYTES
+    """Largest answer that is read."""
+
+
+@dataclass(slots=True)
+class OpenAnswer:
+    """An answer whose header is verified and whose body is still to be read."""
+
+    status: int
+    mark: AnswerMark
+    headers: Mapping[str, str]
+    content: aiohttp.StreamReader
+    """Whoever reads it all compares its digest with `mark.digest`, unless that is `stream`."""
+
+
+class PeerSession:
+    """Connections to hosts, and what is known of each. Use as `async with`.
+
+    Args:
+        keyring: Signs and verifies; None means `--insecure`: no signatures at all.
+        sender: Who we are: a host's id, else `cli`, `connect` or the like.
+        policy: What addresses may be connected to.
+        ssl_context: For https, None for the system's authorities.
+        clock: Wall-clock seconds; tests hand in theirs.
+        connect_timeout: Seconds to get a connection.
+    """
+
+    def __init__(
+        self,
+        keyring: Keyring | None,
+        *,
+        sender: str,
+        policy: UrlPolicy | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        clock: Callable[[], float] = time.time,
+        connect_timeout: float = 5.0,
+    ) -> None:
+        self._keyring = keyring
+        self._sender = sender
+        self._policy = policy or UrlPolicy()
+        self._ssl = ssl_context
+        self._clock = clock
+        self._connect_timeout = connect_timeout
+        self._hosts: dict[str, KnownHost] = {}
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections; requests under way fail as unreachable."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    def forget(self, url: str) -> None:
+        """Forget who answers at `url`; called when the mesh says it is another host."""
+        self._hosts.pop(url, None)
+
+    async def request(self, call: Call) -> Answer:
+        """Send a request and return its complete answer.
+
+        Raises:
+            PagletsError: What the host answered with, as it is there.
+            HostUnreachableError: No genuine answer; `connected` tells whether any byte may have
+                reached a host.
+            MisdirectedError: Another host than `call.host_id` answers there.
+            UnauthorizedError: We share no key; `signed` is False, `key_id` names the host's key.
+            TooLargeError: The answer is longer than `call.limit_bytes`.
+        """
+        async with self.open(call) as opened:
+            if opened.mark.digest == STREAM:
+                raise unreachable(
+                    call.url, "a stream where an answer was asked for", connected=True
+                )
+            body = await _read(opened.content, call.limit_bytes, call.url)
+            if not verify_body(opened.mark, body):
+                raise unreachable(call.url, "the answer is not what was signed", connected=True)
+            return Answer(opened.status, body, opened.mark.host_id, opened.mark.generation)
+
+    @asynccontextmanager
+    async def open(self, call: Call) -> AsyncIterator[OpenAnswer]:
+        """Send a request and give its answer while it arrives; successes only, errors raise.
+
+        `call.timeout` covers everything up to the end of the block.
+
+        Raises:
+            PagletsError: As `request` does.
+        """
+        attempt = Attempt()
+        try:
+            async with asyncio.timeout(call.timeout):
+                response = await self._exchange(call, attempt)
+                async with response:
+                    yield self._opened(response, call, attempt)
+        except PagletsError:  # first: a DeadlineError of the host is a TimeoutError too
+            raise
+        except TimeoutError as error:
+            reason = f"nothing came within {call.timeout:g} s"
+            raise unreachable(call.url, reason, connected=attempt.connected) from error
+        except (aiohttp.ClientError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            raise unreachable(call.url, reason, connected=attempt.connected) from error
+
+    async def _exchange(self, call: Call, attempt: Attempt) -> aiohttp.ClientResponse:
+        """Send until there is a success; raise what the host answered otherwise."""
+        learnt: set[Lesson] = set()
+        for _ in range(_MAX_ATTEMPTS):
+            response = await self._send(call, attempt)
+            if response.status < 300:
+                return response
+            async with response:
+                body = await _read(response.content, ERROR_LIMIT_BYTES, call.url)
+                error = self._error_of(response, body, call, attempt)
+            lesson = self._known(call.url).learn(
+                error,
+                attempt,
+                expected_id=call.host_id,
+                keyring=self._keyring,
+                now=self._clock(),
+            )
+            if lesson is None or lesson in learnt:
+                raise error
+            learnt.add(lesson)
+        raise unreachable(call.url, "its answers contradict each other", connected=True)
+
+    async def _send(self, call: Call, attempt: Attempt) -> aiohttp.ClientResponse:
+        headers = dict(call.headers)
+        data: bytes | Payload | None
+        if isinstance(call.body, StreamBody):
+            data, digest = call.body.payload, call.body.digest
+        else:
+            data, digest = call.body or None, body_digest(call.body)
+            headers.setdefault("Content-Type", "application/json")
+        headers.setdefault(BUDGET_HEADER, str(int(call.timeout * 1000)))
+        headers["Authorization"] = self._known(call.url).sign(
+            Signable(
+                RequestLine(call.method, call.path), digest, authority_of(call.url), call.host_id
+            ),
+            attempt,
+            keyring=self._keyring,
+            sender=self._sender,
+            now=self._clock(),
+        )
+        return await self._client().request(
+            call.method,
+            URL(call.url + call.path, encoded=True),
+            data=data,
+            headers=headers,
+            allow_redirects=False,
+            trace_request_ctx=attempt,
+        )
+
+    def _mark_of(
+        self, response: aiohttp.ClientResponse, call: Call, attempt: Attempt
+    ) -> AnswerMark | None:
+        mark = verify_mark(
+            response.headers.get(ANSWER_HEADER),
+            key=attempt.key,
+            status=response.status,
+            nonce=attempt.nonce,
+        )
+        if mark is not None:
+            self._known(call.url).heard(mark)
+        return mark
+
+    def _opened(self, response: aiohttp.ClientResponse, call: Call, attempt: Attempt) -> OpenAnswer:
+        mark = self._mark_of(response, call, attempt)
+        if mark is None:
+            raise unreachable(
+                call.url, "what answers there does not sign with our key", connected=True
+            )
+        if call.host_id and mark.host_id != call.host_id:
+            raise _misdirected(call, mark.host_id)
+        return OpenAnswer(response.status, mark, response.headers, response.content)
+
+    def _error_of(
+        self, response: aiohttp.ClientResponse, body: bytes, call: Call, attempt: Attempt
+    ) -> PagletsError:
+        """Return the error of an unsuccessful answer, if it is an answer."""
+        mark = self._mark_of(response, call, attempt)
+        error = parse_error_body(body, response.status)
+        if mark is not None and verify_body(mark, body):
+            error.detail.setdefault("host_id", mark.host_id)
+            retry_after = response.headers.get("Retry-After", "")
+            if retry_after.isascii() and retry_after.isdigit():
+                error.detail.setdefault("retry_after", float(retry_after))
+            return error
+        if isinstance(error, UnauthorizedError):
+            error.detail["signed"] = False
+            return error
+        reason = f"HTTP {response.status} that is not signed with our key"
+        return unreachable(call.url, reason, connected=True)
+
+    def _known(self, url: str) -> KnownHost:
+        known = self._hosts.get(url)
+        if known is None:
+            if len(self._hosts) >= _KNOWN_LIMIT:
+                del self._hosts[next(iter(self._hosts))]
+            known = self._hosts[url] = KnownHost()
+        return known
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            trace = aiohttp.TraceConfig()
+            trace.on_connection_create_end.append(_note_connection)
+            trace.on_connection_reuseconn.append(_note_connection)
+            self._http = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=512,
+                    limit_per_host=128,
+                    keepalive_timeout=KEEPALIVE_SECONDS,
+                    use_dns_cache=False,
+                    resolver=CheckedResolver(self._policy),
+                    ssl=self._ssl if self._ssl is not None else True,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout),
+                trust_env=False,
+                auto_decompress=False,
+                trace_configs=[trace],
+                skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept"),
+            )
+        return self._http
+
+
+async def _note_connection(
+    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: object
+) -> None:
+    attempt = context.trace_request_ctx
+    if isinstance(attempt, Attempt):
+        attempt.connected = True
+
+
+async def _read(content: aiohttp.StreamReader, limit_bytes: int, url: str) -> bytes:
+    chunks: list[bytes] = []
+    length = 0
+    async for chunk in content.iter_any():
+        length += len(chunk)
+        if length > limit_bytes:
+            raise TooLargeError(f"the answer of {url} is over {limit_bytes} bytes")
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _misdirected(call: Call, host_id: str) -> MisdirectedError:
+    return MisdirectedError(
+        f"{call.url} is now host {host_id}, not {call.host_id}", host_id=host_id, url=call.url
+    )
