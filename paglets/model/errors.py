@@ -41,6 +41,7 @@
     │   ├── QuiesceTimeoutError        504  … waiting for running handlers; nothing was lost
     │   └── HookTimeoutError           504  … in a hook
     ├── StorageFullError               507  no room on the host's disk; nothing was promised
+    ├── DamagedError                   500  bytes on the host's disk are not what was written there
     └── InternalError                  500  a defect of ours; the host's log has the traceback
 
 An error crosses the wire as `code`, `message` and `detail` and is the same class on the other side
@@ -374,6 +375,13 @@ class StorageFullError(PagletsError):
     code = "storage_full"
     status = 507
     retryable = True
+
+
+class DamagedError(PagletsError):
+    """Bytes on the host's disk are not what was written there; they are kept, never skipped."""
+
+    code = "damaged"
+    status = 500
 
 
 class InternalError(PagletsError):
