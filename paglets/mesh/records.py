@@ -1,0 +1,121 @@
+"""Small versioned values of other parts (services, counts, load) that ride on the gossip.
+
+Pure. A record belongs to the host that set it and dies with it. Versions are counted by the owner,
+so of two records of one key the higher version is the newer, whoever tells it. Withdrawn records
+stay as markers for a while; after that the owner's own word (`replace_all`) removes them.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from paglets.mesh.marks import mark_of
+from paglets.mesh.messages import Record
+
+RecordKey = tuple[str, str]
+"""Kind and key."""
+
+OWNER_LIMIT = 2000
+"""Records kept of one owner; more are not taken in, so that no member can fill our memory."""
+
+
+def record_mark(record: Record) -> int:
+    """Return 8 bytes that stand for a record's place and version; 0 for a withdrawn one."""
+    if record.payload is None:
+        return 0
+    return mark_of(record.host_id, record.generation, record.kind, record.key, record.version)
+
+
+class Records:
+    """All records this host knows, by owner and by kind."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, dict[RecordKey, Record]] = {}
+        self._kinds: dict[str, dict[tuple[str, str], Record]] = {}
+        self._marks: dict[str, int] = {}
+        self._withdrawn: dict[tuple[str, RecordKey], float] = {}
+        self.digest = 0
+        """Order-free hash of all records."""
+
+    def put(self, record: Record, now: float) -> bool:
+        """Take in a record; return whether it was newer than what was known."""
+        owned = self._owners.setdefault(record.host_id, {})
+        place = (record.kind, record.key)
+        known = owned.get(place)
+        if known is not None and (known.generation, known.version) >= (
+            record.generation,
+            record.version,
+        ):
+            return False
+        if known is None and len(owned) >= OWNER_LIMIT:
+            return False
+        owned[place] = record
+        self._mark(record.host_id, (record_mark(known) if known else 0) ^ record_mark(record))
+        by_kind = self._kinds.setdefault(record.kind, {})
+        if record.payload is None:
+            by_kind.pop((record.host_id, record.key), None)
+            self._withdrawn[record.host_id, place] = now
+        else:
+            by_kind[record.host_id, record.key] = record
+            self._withdrawn.pop((record.host_id, place), None)
+        return True
+
+    def drop(self, owner: str) -> bool:
+        """Forget everything of an owner; return whether there was anything."""
+        owned = self._owners.pop(owner, None)
+        if owned is None:
+            return False
+        for place, record in owned.items():
+            self._kinds.get(record.kind, {}).pop((owner, record.key), None)
+            self._withdrawn.pop((owner, place), None)
+        self._mark(owner, self._marks.get(owner, 0))
+        return True
+
+    def replace_all(self, owner: str, records: Iterable[Record], now: float) -> list[Record]:
+        """Take `records` for all that `owner` has, as it says itself; return those that changed.
+
+        Records of a version above all of `records` stay: they are newer than this list.
+        """
+        listed = list(records)
+        changed = [record for record in listed if self.put(record, now)]
+        places = {(record.kind, record.key) for record in listed}
+        newest = max((record.version for record in listed), default=-1)
+        owned = self._owners.get(owner, {})
+        for place, record in list(owned.items()):
+            if place in places or record.version > newest or record.payload is None:
+                continue
+            self._kinds.get(record.kind, {}).pop((owner, record.key), None)
+            self._mark(owner, record_mark(owned.pop(place)))
+            changed.append(msgspec.structs.replace(record, payload=None))
+        return changed
+
+    def of(self, owner: str) -> tuple[Record, ...]:
+        """Return what is known of an owner, withdrawn ones included."""
+        return tuple(self._owners.get(owner, {}).values())
+
+    def mark(self, owner: str) -> int:
+        """Return the order-free hash of one owner's records."""
+        return self._marks.get(owner, 0)
+
+    def get(self, owner: str, kind: str, key: str) -> Record | None:
+        """Return a record that is not withdrawn."""
+        return self._kinds.get(kind, {}).get((owner, key))
+
+    def of_kind(self, kind: str) -> tuple[Record, ...]:
+        """Return all records of a kind that are not withdrawn."""
+        return tuple(self._kinds.get(kind, {}).values())
+
+    def forget_withdrawn(self, before: float) -> None:
+        """Forget the markers of records withdrawn before this time."""
+        for (owner, place), when in list(self._withdrawn.items()):
+            if when < before:
+                del self._withdrawn[owner, place]
+                self._owners.get(owner, {}).pop(place, None)
+
+    def _mark(self, owner: str, change: int) -> None:
+        self.digest ^= change
+        mark = self._marks.get(owner, 0) ^ change
+        if mark:
+            self._marks[owner] = mark
+        else:
+            self._marks.pop(owner, None)
