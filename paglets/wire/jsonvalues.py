@@ -31,7 +31,9 @@ _encoder = msgspec.json.Encoder(enc_hook=encode_for_json)
 _decoder = msgspec.json.Decoder()
 
 
-def is_plain_json(values: list[Any], *, finite: bool = True, tuples: bool = True) -> bool:
+def is_plain_json(
+    values: list[Any], *, finite: bool = True, tuples: bool = True, depth: int = 0
+) -> bool:
     """Return whether all `values` are made of exactly the JSON types, at most 64 deep.
 
     Looks at one level of all values at a time, so a cycle ends at the depth limit and the usual
@@ -41,9 +43,10 @@ def is_plain_json(values: list[Any], *, finite: bool = True, tuples: bool = True
         values: Looked at together.
         finite: Refuse NaN and infinities.
         tuples: Accept tuples, which arrive as lists.
+        depth: How deep the values stand already.
     """
     level = values
-    for depth in range(DEPTH_LIMIT + 1):
+    while True:
         kinds = {*map(type, level)}
         if kinds <= _LEAVES:
             return True
@@ -52,13 +55,13 @@ def is_plain_json(values: list[Any], *, finite: bool = True, tuples: bool = True
         containers = kinds - _LEAVES - _FLOAT
         if not containers:
             return True
-        if depth == DEPTH_LIMIT or not containers <= (_CONTAINERS if tuples else _NO_TUPLES):
+        if depth >= DEPTH_LIMIT or not containers <= (_CONTAINERS if tuples else _NO_TUPLES):
             return False
         below = _level_below(level, containers)
         if below is None:
             return False
         level = below
-    return True
+        depth += 1
 
 
 def _all_finite(level: list[Any]) -> bool:
