@@ -21,6 +21,7 @@ from paglets.supervise import control as messages
 from paglets.supervise.childsetup import (
     ChildEntry,
     ChildFds,
+    handled_signals,
     keep_only,
     reset_signals,
     run_entry,
@@ -95,6 +96,7 @@ class _Forkserver:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._title = ProcessTitle()
+        self._handled: frozenset[int] = frozenset()
         self._wake_read, self._wake_write = os.pipe()
         for fd in (self._wake_read, self._wake_write):
             os.set_blocking(fd, False)
@@ -103,6 +105,7 @@ class _Forkserver:
         """Serve until the host is gone (None), or until this is a child (its descriptors)."""
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        self._handled = handled_signals()
         waiting = select.poll()
         waiting.register(self._control, select.POLLIN)
         waiting.register(self._wake_read, select.POLLIN)
@@ -129,7 +132,7 @@ class _Forkserver:
             self._fail(request, "too many open files in the forkserver")
             return None
         # A signal between fork and reset would run a handler of the forkserver in the child.
-        signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._handled)
         try:
             pid = os.fork()
         except OSError as error:
@@ -152,7 +155,7 @@ class _Forkserver:
             os.setsid()
             kept = keep_only(channel=channel, output=output, lifeline=lifeline)
             settle_in(kept, self._title, request.title)
-            reset_signals()
+            reset_signals(self._handled)
             os.environ.update(request.environment)
             if request.directory:
                 os.chdir(request.directory)

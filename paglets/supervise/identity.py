@@ -4,7 +4,7 @@ Pid, start time and boot together name one process, so that a reused pid is neve
 """
 
 import functools
-import subprocess
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,12 @@ def _start_and_state(pid: int) -> tuple[str | None, str]:
         state, _, start = _ask("ps", "-o", "state=,lstart=", "-p", str(pid)).strip().partition(" ")
         return "-".join(start.split()) or None, state[:1]
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        # Read for every fork and kill, and a path object costs more than the file.
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            stat = os.read(fd, 4096)
+        finally:
+            os.close(fd)
     except (FileNotFoundError, ProcessLookupError):
         return None, ""
     # The command name may hold spaces and brackets, so count from its closing bracket.
@@ -65,6 +70,8 @@ def _start_and_state(pid: int) -> tuple[str | None, str]:
 
 
 def _ask(*command: str) -> str:
+    import subprocess  # here: the forkserver on Linux, and so every child, does without it
+
     done = subprocess.run(  # noqa: S603 - a fixed tool of the system, given a number
         command, capture_output=True, text=True, timeout=_TOOL_TIMEOUT, check=False
     )

@@ -1,11 +1,13 @@
-"""The few Linux calls that Python's library does not offer: process title and no-new-privileges.
+"""The few system calls that Python's library does not offer: titles, privileges, closing a range.
 
 Every function is a no-op where the kernel or the C library does not know the call: titles are for
 people, and the privileges of a child are the host's own anyway. Imported by the forkserver before
 it freezes its heap, so that children share ctypes instead of loading it.
 """
 
+import contextlib
 import ctypes
+import os
 import sys
 from pathlib import Path
 
@@ -15,6 +17,22 @@ _COMM_LIMIT = 15
 
 _is_linux = sys.platform.startswith("linux")
 _prctl = getattr(ctypes.CDLL(None), "prctl", None) if _is_linux else None
+_close_range = getattr(ctypes.CDLL(None), "close_range", None) if _is_linux else None
+_LAST_FD = 2**32 - 1
+
+
+def close_above(last: int) -> None:
+    """Close every descriptor above `last`.
+
+    `os.closerange` needs an upper bound and, where Python was built without close_range, tries each
+    number up to it: 100 ms at a limit of a million. So ask the kernel, or look which are open.
+    """
+    if _close_range is not None and _close_range(last + 1, _LAST_FD, 0) == 0:
+        return
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208 - a path object for each number is slow
+        if int(name) > last:
+            with contextlib.suppress(OSError):
+                os.close(int(name))
 
 
 def forbid_new_privileges() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from paglets.supervise.childsetup import (
     ChildEntry,
+    handled_signals,
     keep_only,
     reset_signals,
     run_entry,
@@ -39,7 +40,7 @@ def run(arguments: Sequence[str], entry: ChildEntry) -> None:
             set_up_output()
             fds = keep_only(channel=int(channel), output=None, lifeline=int(lifeline))
             settle_in(fds, ProcessTitle(), title)
-            reset_signals()
+            reset_signals(handled_signals())
             run_entry(entry, fds)
         case _:
             sys.exit("this program is started by paglets host; see paglets/supervise/program.py")
