@@ -138,6 +138,8 @@ class StateCodec(Generic[S]):
             InvalidRequestError: It is no JSON, or nested too deep.
         """
         raw = decode_json_value(data, "state")
+        if self._annotation is None and raw == {}:
+            raw = None
         found: dict[str, Fields] = {}
         find_unknown(self._shape, [raw], "", found)
         for path, shape in sorted(found.items()):

@@ -84,14 +84,26 @@ def describe(value: object) -> str:
     name = kind.__qualname__
     if kind.__module__ != "builtins":
         name = f"{kind.__module__}.{name}"
+    text = _brief(value)
+    return f"{text} ({name})" if text else f"a value of type {name}"
+
+
+def _brief(value: object) -> str:
+    """Return a short text for a plain value, "" for others: their repr may be long, or raise."""
     if isinstance(value, enum.Enum):
-        return f"{kind.__name__}.{value.name} ({name})"
-    if kind is int and value.bit_length() > 64:  # type: ignore[attr-defined]  # narrowed by `kind`
-        return f"an int of {value.bit_length()} bits"  # type: ignore[attr-defined]
-    if isinstance(value, _SCALARS) and kind.__repr__ in {base.__repr__ for base in _SCALARS}:
-        text = repr(value[:VALUE_LIMIT] if isinstance(value, str | bytes | bytearray) else value)
-        return f"{_shorten(text, VALUE_LIMIT)} ({name})"
-    return f"a value of type {name}"
+        return f"{type(value).__name__}.{value.name}"
+    match value:
+        case int() if value.bit_length() > 64:
+            return f"an int of {value.bit_length()} bits"
+        case str() | bytes() | bytearray():
+            text = type(value[:1]).__repr__(value[: VALUE_LIMIT + 1])
+        case tuple():
+            text = f"({', '.join(_brief(part) or '…' for part in value[:8])})"
+        case None | bool() | int() | float():
+            text = str(value)
+        case _:
+            text = ""
+    return _shorten(text, VALUE_LIMIT)
 
 
 def _shorten(text: str, limit: int) -> str:
@@ -115,19 +127,19 @@ def _parts(shape: Shape, value: Any) -> Iterator[tuple[str, Shape, object]]:
             yield from ((f"[{index}]", item, part) for index, (item, part) in enumerate(pairs))
         case Mapping(key=key, item=item):
             for name, part in value.items():
-                yield f"[key {_brief(name)}]", key, name
-                yield f"[{_brief(name)}]", item, part
+                yield f"[key {_step(name)}]", key, name
+                yield f"[{_step(name)}]", item, part
         case Either(by_type=by_type):
             yield from _parts(by_type[type(value)], value)
         case Json() if type(value) in {list, dict}:
             named = enumerate(value) if type(value) is list else value.items()
-            yield from ((f"[{_brief(name)}]", shape, part) for name, part in named)
+            yield from ((f"[{_step(name)}]", shape, part) for name, part in named)
         case _:
             return
 
 
-def _brief(key: object) -> str:
-    return _shorten(repr(key), VALUE_LIMIT)
+def _step(key: object) -> str:
+    return _brief(key) or describe(key)
 
 
 _MESSAGE = re.compile(r"(?P<text>.*?)( - at (?P<key>`key` in )?`(?P<path>\$[^`]*)`)?", re.DOTALL)

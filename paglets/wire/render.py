@@ -124,5 +124,5 @@ class _Rendering:
         if isinstance(key, tuple):
             below = self._below(depth)
             return f"({', '.join(self._key(part, below) for part in islice(key, MAX_KEY_PARTS))})"
-        shown = self.show(key, depth)
+        shown = self._scalar(key)
         return shown if isinstance(shown, str) else str(shown)
