@@ -392,11 +392,12 @@ class InternalError(PagletsError):
 
 
 def error_classes() -> dict[str, type[PagletsError]]:
-    """Return every class of this tree by its code."""
+    """Return every class of this tree by its code; an author's own subclasses are not of it."""
     found: dict[str, type[PagletsError]] = {}
     pending: list[type[PagletsError]] = [PagletsError]
     while pending:
         cls = pending.pop()
-        found[cls.code] = cls
-        pending.extend(cls.__subclasses__())
+        if cls.__module__ == __name__:
+            found[cls.code] = cls
+            pending.extend(cls.__subclasses__())
     return found
