@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 
@@ -66,7 +67,9 @@ class Spool:
         Raises:
             InvalidNameError: `prefix` is no name.
             StorageFullError: The disk takes no more files.
+            UnavailableError: The spool is closed.
         """
+        self._require_open()
         name = f"{parse_name(prefix, what='spool prefix')[:40]}-{new_id()}{PART_SUFFIX}"
         path = self.folder / name
         try:
@@ -92,7 +95,7 @@ class Spool:
         try:
             return await self._make_blob(seal_part, path, size, sha256)
         except BaseException:
-            self._threads.submit(path.unlink, missing_ok=True)
+            self._clean_up(partial(path.unlink, missing_ok=True))
             raise
 
     async def write_stream(
@@ -140,7 +143,7 @@ class Spool:
             return await self._make_blob(part.finish, pending, sha256)
         except BaseException:
             if part is not None:
-                self._threads.submit(part.abandon)
+                self._clean_up(part.abandon)
             raise
 
     def _begin(self, prefix: str) -> Part:
@@ -277,10 +280,7 @@ class Spool:
         except OSError as error:
             logger.warning("spool file could not be deleted file=%s error=%s", name, error)
             return
-        if self._is_closed:
-            trash.unlink(missing_ok=True)
-        else:
-            self._threads.submit(trash.unlink, missing_ok=True)
+        self._clean_up(partial(trash.unlink, missing_ok=True))
 
     def sweep(self, named: Mapping[str, int], *, is_kept: Callable[[str], bool]) -> list[str]:
         """Delete what no row names and return the names that have no file.
@@ -309,8 +309,7 @@ class Spool:
 
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `call` in a thread of the spool; disk errors become typed ones."""
-        if self._is_closed:
-            raise UnavailableError("the host is stopping: its spool is closed")
+        self._require_open()
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._threads, lambda: call(*args, **kwargs))
@@ -319,8 +318,7 @@ class Spool:
 
     async def _make_blob(self, call: Callable[P, Blob], *args: P.args, **kwargs: P.kwargs) -> Blob:
         """Run `call` as `_run` does; a blob that is made after its caller went is discarded."""
-        if self._is_closed:
-            raise UnavailableError("the host is stopping: its spool is closed")
+        self._require_open()
         making = self._threads.submit(call, *args, **kwargs)
         try:
             return await asyncio.wrap_future(making)
@@ -329,6 +327,17 @@ class Spool:
             raise
         except OSError as error:
             raise disk_error(error, self.folder) from error
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise UnavailableError("the host is stopping: its spool is closed")
+
+    def _clean_up(self, call: Callable[[], None]) -> None:
+        """Run `call` in a thread, without waiting for it; here where the threads have ended."""
+        try:
+            self._threads.submit(call)
+        except RuntimeError:
+            call()
 
     def _discard_made(self, making: Future[Blob]) -> None:
         if not making.cancelled() and making.exception() is None:

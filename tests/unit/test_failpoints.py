@@ -88,7 +88,7 @@ def test_acts_only_from_the_named_hit_on():
 def test_enospc_raises_what_a_full_disk_raises():
     arm("spool.write=enospc")
 
-    with pytest.raises(OSError, match="spool.write") as caught:
+    with pytest.raises(OSError, match="failpoint spool") as caught:
         failpoint("spool.write")
 
     assert caught.value.errno == errno.ENOSPC
