@@ -158,7 +158,8 @@ class StateCodec(Generic[S]):
             StateError: It does not fit, or has what JSON cannot hold: an infinite number, a tuple
                 as a key, a file name that is no UTF-8.
         """
-        self.encode(state)
+        # Through its bytes, where times are UTC: JSON rounds old zones' offsets to whole minutes.
+        state = self.decode(self.encode(state))
         try:
             raw = msgspec.to_builtins(state, str_keys=True, enc_hook=encode_for_json)
             require_json(raw, "state")

@@ -392,6 +392,12 @@ def test_zoned_times_come_back_in_utc():
     assert restored.at.tzinfo is dt.UTC
 
 
+def test_a_time_of_an_old_zone_with_odd_seconds_loses_none_of_them():
+    at = dt.datetime(1890, 1, 1, tzinfo=ZoneInfo("Europe/Berlin"))
+    state = Everything(at=at)
+    assert codec.decode(codec.snapshot(state)).at == codec.from_json(codec.to_json(state)).at == at
+
+
 def test_nan_stays_nan_and_an_int_in_a_float_field_becomes_a_float():
     assert math.isnan(codec.decode(codec.snapshot(Everything(ratio=math.nan))).ratio)
     assert type(codec.decode(codec.snapshot(Everything(ratio=3))).ratio) is float
