@@ -2,9 +2,9 @@
 
     python benchmarks/process_start.py [--loop uvloop]
 
-Prints p50 and p95 of fork-to-first-answer one after another, the rate of 100 started at once, memory of
-an idle child, and frame round trips, for the forkserver and for exec. The child is a bare echo: what a
-paglet's own module costs comes on top.
+Prints p50 and p95 of fork-to-first-answer one after another, the rate of 100 started at once,
+memory of an idle child, and frame round trips, for the forkserver and for exec. The child is a
+bare echo: what a paglet's own module costs comes on top.
 """
 
 import argparse

@@ -6,6 +6,7 @@ starts a second one and lets the first end with its last child.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -111,7 +112,8 @@ class ForkserverFactory:
             async with asyncio.timeout(self._fork_timeout):
                 while True:
                     await self._available.wait()
-                    assert self._current is not None
+                    if self._current is None:
+                        raise UnavailableError("the host is stopping; it starts no more processes")
                     try:
                         return await self._current.wait_ready()
                     except ForkserverLostError:
@@ -170,14 +172,20 @@ class ForkserverFactory:
         await wait_all(processes, timeout=timeout)
         for link in self._links:
             link.close()
-        for link in self._links:
-            await link.wait_gone()
+        self._current = None
+        # Whoever waits for a forkserver is told that none will come.
+        self._available.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                for link in self._links:
+                    await link.wait_gone()
 
     async def _fork(self, order: ForkOrder) -> PagletProcess:
         async with self._slots:
             while True:
                 await self._available.wait()
-                assert self._current is not None
+                if self._current is None:
+                    raise UnavailableError("the host is stopping; it starts no more processes")
                 try:
                     return await self._current.fork(order)
                 except ForkserverLostError:
@@ -219,8 +227,8 @@ class ForkserverFactory:
         if link is not self._current:
             return
         self._current = None
-        self._available.clear()
         if not self._is_closing:
+            self._available.clear()
             logger.warning(
                 "forkserver %d ended; its %d paglets go on", link.identity.pid, len(link.processes)
             )

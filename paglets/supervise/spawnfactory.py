@@ -35,6 +35,7 @@ class SpawnFactory:
         self._environment = dict(environment)
         self._children = children
         self._generation = 1
+        self._is_closing = False
         self._watches: dict[asyncio.Task[None], PagletProcess] = {}
 
     @property
@@ -57,6 +58,8 @@ class SpawnFactory:
         on_line: LineCallback | None = None,
     ) -> PagletProcess:
         """Start a process; see `ProcessFactory.fork`."""
+        if self._is_closing:
+            raise UnavailableError("the host is stopping; it starts no more processes")
         try:
             ours, theirs = open_pipes()
         except OSError as error:
@@ -101,6 +104,7 @@ class SpawnFactory:
 
     async def close(self, *, timeout: float) -> None:
         """End all processes; see `ProcessFactory.close`."""
+        self._is_closing = True
         processes = list(self._watches.values())
         for process in processes:
             process.kill()

@@ -1,12 +1,14 @@
 """What both factories do with a process that has just started, and with all of them at the end."""
 
 import asyncio
-import contextlib
+import logging
 from collections.abc import Sequence
 
 from paglets.model.errors import StorageFullError
 from paglets.supervise.children import ChildrenList
 from paglets.supervise.process import PagletProcess
+
+logger = logging.getLogger(__name__)
 
 
 def list_process(children: ChildrenList, process: PagletProcess) -> None:
@@ -34,7 +36,10 @@ async def connect_process(process: PagletProcess) -> PagletProcess:
 
 async def wait_all(processes: Sequence[PagletProcess], *, timeout: float) -> None:
     """Wait until the exits of all are reported, `timeout` seconds at most."""
-    with contextlib.suppress(TimeoutError):
+    try:
         async with asyncio.timeout(timeout):
             for process in processes:
                 await process.wait()
+    except TimeoutError:
+        left = [process.pid for process in processes if process.exit_report is None]
+        logger.warning("processes %s did not end within %g s", left, timeout)

@@ -51,12 +51,18 @@ class Conversation:
             return (await self.answers.get()).decode()
 
 
+def open_descriptors(pid: int | str = "self") -> list[str]:
+    return sorted(entry.name for entry in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def children_of(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
 def is_alive(pid: int) -> bool:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    except ProcessLookupError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] not in "ZX"
 
@@ -70,5 +76,5 @@ def wait_until(check: Callable[[], bool], *, timeout: float, what: str) -> None:
 
 async def wait_until_async(check: Callable[[], bool], *, timeout: float, what: str) -> None:
     async with asyncio.timeout(timeout):
-        while not check():
+        while not check():  # noqa: ASYNC110 - other processes set no event
             await asyncio.sleep(0.01)

@@ -1,7 +1,6 @@
 """Both ways of starting Paglet Processes keep the same promises."""
 
 import asyncio
-import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.process.supervise_support import (
     Conversation,
     is_alive,
     make_factory,
+    open_descriptors,
     wait_until_async,
 )
 
@@ -27,7 +27,7 @@ WAIT = 20.0
 async def factory(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch) -> AsyncIterator:
     monkeypatch.setenv("PAGLETS_KEY", "very-secret")
     monkeypatch.setenv("SOME_TOKEN", "very-secret")
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     made = make_factory(request.param, tmp_path)
     made.launch()
     made.attach()
@@ -36,7 +36,7 @@ async def factory(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch) -
     made._children.close()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
@@ -123,10 +123,9 @@ async def test_grandchildren_do_not_outlive_a_crash(factory: ProcessFactory) -> 
 
 
 async def test_a_process_inherits_five_descriptors(factory: ProcessFactory) -> None:
-    with Path("/dev/null").open(), Path("/etc/hosts").open():
-        others = [Conversation(await factory.fork("t")) for _ in range(3)]
-        await asyncio.gather(*(other.ask("echo x") for other in others))
-        found = dict(line.split("=", 1) for line in (await others[-1].ask("fds")).splitlines())
+    others = [Conversation(await factory.fork("t")) for _ in range(3)]
+    await asyncio.gather(*(other.ask("echo x") for other in others))
+    found = dict(line.split("=", 1) for line in (await others[-1].ask("fds")).splitlines())
     assert set(found) == {"0", "1", "2", "3", "4"}
     assert found["0"] == "/dev/null"
     assert found["1"] == found["2"]
@@ -254,3 +253,12 @@ async def test_a_new_generation_is_counted(factory: ProcessFactory) -> None:
     new = Conversation(await factory.fork("t"))
     assert (old.process.generation, new.process.generation) == (1, 2)
     assert [await old.ask("echo a"), await new.ask("echo b")] == ["a", "b"]
+
+
+async def test_a_factory_that_was_closed_starts_nothing(factory: ProcessFactory) -> None:
+    running = await factory.fork("t")
+    await factory.close(timeout=WAIT)
+    assert running.exit_report is not None
+    assert running.exit_report.expected
+    with pytest.raises(UnavailableError, match="stopping"):
+        await factory.fork("t")
