@@ -1,0 +1,400 @@
+"""From a loaded process to the open gate, and what follows when a process ends unasked.
+
+A start is: launch, owed hook, commit, gate. `revive` does all of it for a row that is here already
+(activation, recovery, restart after a crash); creation and arrival launch by themselves, because
+the row comes from what was launched, and call `open`.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import NoReturn
+
+import msgspec
+
+from paglets.config.settings import Timeouts
+from paglets.failpoints import failpoint_async
+from paglets.model.enums import Hook, PagletStatus, Verb
+from paglets.model.errors import (
+    ClassLoadError,
+    HookTimeoutError,
+    LifecycleError,
+    PagletsError,
+    StateError,
+)
+from paglets.runtime.childlink import ChildLink, as_failure
+from paglets.runtime.commits import Commits
+from paglets.runtime.mailbox import Entry
+from paglets.runtime.recorder import Recorder
+from paglets.runtime.roster import LocalPaglet, Work
+from paglets.runtime.starter import Birth, Starter
+from paglets.runtime.tasks import Tasks
+from paglets.store.rows import Blob, Due
+from paglets.store.store import Store
+from paglets.supervise.restarts import GiveUp, RestartLimits, decide_restart
+from paglets.wire.bodies import ReplyBody
+from paglets.wire.calls import Departure, HookDone, OpenGate, RunHook
+from paglets.wire.messages import decode_message
+
+log = logging.getLogger(__name__)
+_FOREVER = 1e12
+"""Deadline of a stored message: it is handled whenever its paglet runs."""
+
+
+class Activity:
+    """Brings processes to life and notices their end. One per host, used from its loop."""
+
+    def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
+        self,
+        starter: Starter,
+        commits: Commits,
+        store: Store,
+        recorder: Recorder,
+        tasks: Tasks,
+        *,
+        timeouts: Timeouts,
+        restarts: RestartLimits,
+    ) -> None:
+        self._starter = starter
+        self._commits = commits
+        self._store = store
+        self._recorder = recorder
+        self._tasks = tasks
+        self._timeouts = timeouts
+        self._restarts = restarts
+        self.is_stopping = False
+        """Set at shutdown: nothing is started again."""
+        self.pump: Callable[[LocalPaglet], None] = _unbound
+        """Delivers the next queued message; set by the composition root."""
+        self.fail_messages: Callable[[LocalPaglet, PagletsError, bool], None] = _unbound
+        """Fails the messages of a crashed paglet, queued ones too if the flag says so."""
+        self.depart: Callable[[LocalPaglet, Departure], Awaitable[None]] = _unbound
+        """Carries out a departure that a hook asked for; set by the composition root."""
+
+    async def open(
+        self, paglet: LocalPaglet, link: ChildLink, hook: Hook | None, event: bytes = b"{}"
+    ) -> None:
+        """Take over a loaded process, run the hook it is owed, commit, and open the gate.
+
+        Raises:
+            HookError: The hook raised; the process still runs, with its gate closed.
+            HookTimeoutError: It did not return in time.
+            PagletCrashedError: The process ended in it.
+        """
+        paglet.link, paglet.output, paglet.gate_open = link, link.process.output, False
+        started = paglet.starting
+        if started is None:
+            started = asyncio.get_running_loop().create_future()
+            paglet.starting = started
+        link.keep(asyncio.create_task(self._watch(paglet, link), name=f"watch {paglet.agent_id}"))
+        try:
+            departure = await self._run_owed(paglet, link, hook, event)
+            if departure is None:
+                self._open_gate(paglet, link)
+        finally:
+            paglet.starting = None
+            if not started.done():
+                started.set_result(None)
+        if departure is not None:
+            self._tasks.start(
+                self._depart(paglet, link, departure), f"departure of {paglet.agent_id}"
+            )
+
+    def _open_gate(self, paglet: LocalPaglet, link: ChildLink) -> None:
+        link.tell(OpenGate(queued=len(paglet.mailbox)))
+        paglet.gate_open = True
+        self.pump(paglet)
+
+    async def _depart(self, paglet: LocalPaglet, link: ChildLink, departure: Departure) -> None:
+        # The gate opens first: a departure that is refused must leave a paglet that answers.
+        self._open_gate(paglet, link)
+        await self.depart(paglet, departure)
+
+    async def _run_owed(
+        self, paglet: LocalPaglet, link: ChildLink, hook: Hook | None, event: bytes
+    ) -> Departure | None:
+        manifest = paglet.row.manifest
+        done: HookDone | None = None
+        if hook is not None and hook.value in manifest.hooks:
+            done = await self.run_hook(link, hook, event)
+        if done is not None or paglet.row.due is not None:
+            snapshot = None if done is None else done.snapshot
+            await self._commits.save(paglet, snapshot, changes={"due": None})
+        return None if done is None else done.departure
+
+    async def run_hook(self, link: ChildLink, hook: Hook, event: bytes) -> HookDone:
+        """Run one hook in a process; HookTimeoutError when it hangs, and then it is killed."""
+        call = link.next_call()
+        frame = RunHook(call=call, hook=hook.value, event=event)
+        try:
+            return await link.request(frame, call, HookDone, timeout=self._timeouts.hook + 2)
+        except TimeoutError as error:
+            if not isinstance(error, PagletsError):
+                link.process.kill(expected=False)
+            raise HookTimeoutError(
+                f"{hook.value} of {link.agent_id} took longer than {self._timeouts.hook:g} s",
+                hook=hook.value,
+                agent_id=link.agent_id,
+            ) from error
+
+    async def reopen(self, paglet: LocalPaglet, link: ChildLink, hook: Hook, event: bytes) -> None:
+        """Open the gate of a process that was to leave and does not, after a last hook."""
+        try:
+            if hook.value in paglet.row.manifest.hooks:
+                done = await self.run_hook(link, hook, event)
+                await self._commits.save(paglet, done.snapshot)
+        except PagletsError as error:
+            await self.crash(paglet, error)
+            return
+        self._open_gate(paglet, link)
+
+    async def restart(
+        self, paglet: LocalPaglet, hook: Hook, event: bytes, *, state: Blob | None = None
+    ) -> None:
+        """Start an ACTIVE paglet in a new process, from `state` or its last commit.
+
+        What goes wrong is recorded, not raised: the paglet is CRASHED or UNREADABLE then.
+        """
+        row = paglet.row
+        try:
+            birth = Birth(
+                agent_id=row.agent_id,
+                class_name=row.manifest.class_name,
+                epoch=row.epoch,
+                state=state or self._commits.load(paglet),
+            )
+            link, _ = await self._starter.launch(birth)
+            await self.open(paglet, link, hook, event)
+        except (StateError, ClassLoadError) as error:
+            await self._unreadable(paglet, error)
+        except PagletsError as error:
+            await self.crash(paglet, error)
+
+    def start_later(self, paglet: LocalPaglet, reason: str) -> None:
+        """Start the process of an ACTIVE row in the background; messages wait meanwhile."""
+        if paglet.starting is None:
+            paglet.starting = asyncio.get_running_loop().create_future()
+        self._tasks.start(self._start(paglet, reason), f"start of {paglet.agent_id}")
+
+    def enter_later(self, paglet: LocalPaglet, link: ChildLink) -> None:
+        """Run the owed hook of a paglet that has just arrived and open its gate, in the background.
+
+        Its process is loaded already, and its row committed.
+        """
+        paglet.starting = asyncio.get_running_loop().create_future()
+        self._tasks.start(self._enter(paglet, link), f"arrival of {paglet.agent_id}")
+
+    async def _enter(self, paglet: LocalPaglet, link: ChildLink) -> None:
+        due = paglet.row.due
+        try:
+            await self._load_queue(paglet)
+            if due is None:
+                await self.open(paglet, link, None)
+            else:
+                await self.open(paglet, link, Hook(due.hook), event_of(due))
+        except PagletsError as error:
+            await self.crash(paglet, error)
+
+    async def _start(self, paglet: LocalPaglet, reason: str) -> None:
+        try:
+            await self.revive(paglet, reason)
+        except PagletsError as error:
+            # `revive` has recorded it, and the row says why.
+            log.debug("%s did not start: %s", paglet.agent_id, error)
+        finally:
+            if paglet.starting is not None and not paglet.starting.done():
+                paglet.starting.set_result(None)
+                paglet.starting = None
+
+    async def revive(self, paglet: LocalPaglet, reason: str) -> None:
+        """Start the process of a row that is here, up to the open gate.
+
+        Args:
+            paglet: ACTIVE, INACTIVE, CRASHED or UNREADABLE.
+            reason: As `ActivationEvent.reason`.
+
+        Raises:
+            StateError: The state no longer fits; the row is UNREADABLE.
+            ClassLoadError: The class cannot be imported; the row is as it was.
+            PagletsError: A hook failed; the row is CRASHED.
+        """
+        await failpoint_async("activate.before_start")
+        row = paglet.row
+        birth = Birth(
+            agent_id=row.agent_id,
+            class_name=row.manifest.class_name,
+            epoch=row.epoch,
+            state=self._commits.load(paglet),
+        )
+        try:
+            link, loaded = await self._starter.launch(birth)
+        except (StateError, ClassLoadError) as error:
+            await self._unreadable(paglet, error)
+            raise
+        if loaded.dropped:
+            self._recorder.record(
+                "state",
+                f"dropped the state of fields the class no longer has: {', '.join(loaded.dropped)}",
+                agent_id=row.agent_id,
+                level="warning",
+            )
+        try:
+            await self._wake(paglet, reason, link, loaded_manifest=loaded.manifest)
+        except BaseException as error:
+            await asyncio.shield(self.crash(paglet, as_failure(error)))
+            raise
+
+    async def _wake(
+        self, paglet: LocalPaglet, reason: str, link: ChildLink, *, loaded_manifest: object
+    ) -> None:
+        due = paglet.row.due
+        changes: dict[str, object] = {
+            "status": PagletStatus.ACTIVE,
+            "policy": None,
+            "error": None,
+            "manifest": loaded_manifest,
+        }
+        if due is not None:
+            due = replace(due, attempt=due.attempt + 1)
+            changes["due"] = due
+        if any(getattr(paglet.row, name) != value for name, value in changes.items()):
+            await self._commits.save(paglet, None, changes=changes)
+        await self._load_queue(paglet)
+        if due is not None:
+            await self.open(paglet, link, Hook(due.hook), event_of(due))
+        else:
+            event = msgspec.json.encode({"reason": reason})
+            await self.open(paglet, link, Hook.ON_ACTIVATION, event)
+        self._recorder.record("activate", f"started ({reason})", agent_id=paglet.agent_id)
+
+    async def _load_queue(self, paglet: LocalPaglet) -> None:
+        """Put the stored messages before those that came meanwhile."""
+        stored = await self._store.messages(paglet.agent_id)
+        known = {entry.message_id for entry in paglet.mailbox} | set(paglet.unsaved_done)
+        fresh = [message for message in stored if message.message_id not in known]
+        if not fresh:
+            return
+        waiting = paglet.mailbox.drain()
+        loop = asyncio.get_running_loop()
+        for message in fresh:
+            header = decode_message(message.body)
+            entry = Entry(
+                message_id=message.message_id,
+                priority=message.priority,
+                body=message.body,
+                deadline=_FOREVER,
+                sender=header.sender.agent_id if header.sender else "",
+                oneway=header.oneway,
+                work=Work(loop.create_future(), 60.0 + header.retry_for_ms / 1000, header.kind),
+                stored=True,
+            )
+            entry.work.outcome.add_done_callback(_seen)
+            paglet.mailbox.put(entry, agent_id=paglet.agent_id)
+        for entry in waiting:
+            paglet.mailbox.put(entry, agent_id=paglet.agent_id)
+
+    async def _unreadable(self, paglet: LocalPaglet, error: PagletsError) -> None:
+        status = paglet.row.status
+        if isinstance(error, StateError) or status is PagletStatus.ACTIVE:
+            changes = {"status": PagletStatus.UNREADABLE, "error": error.message}
+            await self._commits.save(paglet, None, changes=changes)
+            self.fail_messages(paglet, error, True)
+        self._recorder.record(
+            "unreadable",
+            f"could not be restored: {error.message}",
+            agent_id=paglet.agent_id,
+            level="error",
+        )
+
+    async def _watch(self, paglet: LocalPaglet, link: ChildLink) -> None:
+        report = await link.wait_exit()
+        if paglet.link is not link:
+            return
+        if paglet.starting is not None or link.has_left or report.expected:
+            # Whoever starts or ends it hears of the end by its own request.
+            return
+        tail = "\n".join(link.process.output.lines[-5:])
+        await self.crash(
+            paglet,
+            LifecycleError(f"its process ended with {report.cause}: {tail}"),
+            error_for_callers=link.crash,
+        )
+
+    async def crash(
+        self,
+        paglet: LocalPaglet,
+        error: PagletsError,
+        *,
+        error_for_callers: PagletsError | None = None,
+    ) -> None:
+        """Record that an ACTIVE paglet's process ended unasked, and restart it if it wants that.
+
+        Callers of messages in it hear `error_for_callers`; queued ones wait for a restart.
+        """
+        link, paglet.link, paglet.gate_open = paglet.link, None, False
+        if link is not None and not link.is_over:
+            await link.end(grace=0)
+        if paglet.row.status is not PagletStatus.ACTIVE:
+            return
+        self._recorder.record(
+            "crash", f"crashed: {error.message}", agent_id=paglet.agent_id, level="error"
+        )
+        paglet.crashes.append(time.time())
+        delay = self._restart_delay(paglet)
+        paglet.restart_pending = delay is not None
+        self.fail_messages(paglet, error_for_callers or error, delay is None)
+        await self._commits.save(
+            paglet, None, changes={"status": PagletStatus.CRASHED, "error": error.message}
+        )
+        if delay is not None:
+            self._tasks.start(self._restart(paglet, delay), f"restart of {paglet.agent_id}")
+
+    def _restart_delay(self, paglet: LocalPaglet) -> float | None:
+        if self.is_stopping or not paglet.restarts:
+            return None
+        now = time.time()
+        decision = decide_restart(paglet.crashes, now, self._restarts)
+        if isinstance(decision, GiveUp):
+            self._recorder.record(
+                "crash",
+                f"crashed {decision.crashes} times in {decision.seconds:g} s and stays down: "
+                f"`paglets agent activate {paglet.agent_id[:8]}` tries again",
+                agent_id=paglet.agent_id,
+                level="error",
+            )
+            return None
+        return max(0.0, decision.when - now)
+
+    async def _restart(self, paglet: LocalPaglet, delay: float) -> None:
+        await asyncio.sleep(delay)
+        if self.is_stopping or paglet.row.status is not PagletStatus.CRASHED:
+            return
+        if paglet.verb is not None:
+            return
+        paglet.restart_pending = False
+        try:
+            with paglet.doing(Verb.ACTIVATE):
+                await self.revive(paglet, "recovered")
+        except PagletsError as error:
+            self._recorder.record(
+                "crash", f"restart failed: {error}", agent_id=paglet.agent_id, level="error"
+            )
+
+
+def event_of(due: Due) -> bytes:
+    """Return the event of an owed hook, with the number of this attempt."""
+    fields = msgspec.json.decode(due.event)
+    fields["attempt"] = max(due.attempt, 1)
+    return msgspec.json.encode(fields)
+
+
+def _seen(future: asyncio.Future[ReplyBody]) -> None:
+    """Look at the outcome of a message that nobody waits for."""
+    if not future.cancelled():
+        future.exception()
+
+
+def _unbound(*_args: object) -> NoReturn:
+    raise AssertionError("bound by the composition root before the first paglet starts")

@@ -1,0 +1,411 @@
+"""Taking in paglets: the target's side of the move.
+
+Order of a decision, which is what makes it safe to repeat: a record of this transfer decides
+before any check; a transfer that is being received is waited for; then the checks; then one commit.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from paglets.config.settings import Limits, Timeouts
+from paglets.failpoints import failpoint_async
+from paglets.model.enums import (
+    ArrivalMode,
+    EnvelopeKind,
+    Hook,
+    PagletStatus,
+    TransferOutcome,
+)
+from paglets.model.errors import (
+    AgentIdTakenError,
+    InvalidRequestError,
+    MisdirectedError,
+    PagletsError,
+    TooLargeError,
+    TransferError,
+    UnavailableError,
+)
+from paglets.model.refs import Epoch
+from paglets.model.transfer import PeerAddress
+from paglets.runtime.activity import Activity
+from paglets.runtime.admission import Admission
+from paglets.runtime.childlink import ChildLink
+from paglets.runtime.commits import lean
+from paglets.runtime.lifecycle import Accepted, Answered, Offer, Refused, decide_offer, decide_query
+from paglets.runtime.packing import clone_event, mobility_event
+from paglets.runtime.recorder import Recorder
+from paglets.runtime.roster import LocalPaglet, Roster
+from paglets.runtime.starter import Birth, Starter
+from paglets.runtime.unpacking import Unpacker
+from paglets.store.rows import Blob, Due, PagletRow, QueuedMessage, RememberedOutcome
+from paglets.store.store import Store
+from paglets.store.writes import (
+    DeleteMessages,
+    PutMessages,
+    RememberOutcome,
+    SettleTransfer,
+    StaleWriteError,
+    Write,
+)
+from paglets.wire.bodies import CheckAnswer, CheckBody, OutcomeBody
+from paglets.wire.envelope import EnvelopeHeader
+from paglets.wire.failures import error_body
+from paglets.wire.messages import PROTOCOL
+from paglets.wire.policies import decode_policy
+
+_RECEIVING_TIMEOUT = 120.0
+"""Seconds a repeat waits for the copy of its offer that is being received."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """An envelope that has arrived and been judged: what a decision needs."""
+
+    state: Blob
+    files: tuple[tuple[str, Blob], ...]
+    link: ChildLink | None
+    """Its process, with the state decoded; None where it arrives inactive."""
+    failure: PagletsError | None = None
+
+
+class Arrivals:
+    """Takes in paglets on one host; used from its loop."""
+
+    def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
+        self,
+        *,
+        roster: Roster,
+        store: Store,
+        activity: Activity,
+        starter: Starter,
+        admission: Admission,
+        unpacker: Unpacker,
+        recorder: Recorder,
+        limits: Limits,
+        timeouts: Timeouts,
+    ) -> None:
+        self._roster = roster
+        self._store = store
+        self._activity = activity
+        self._starter = starter
+        self._admission = admission
+        self._unpacker = unpacker
+        self._recorder = recorder
+        self._limits = limits
+        self._timeouts = timeouts
+        self._receiving: dict[str, asyncio.Future[None]] = {}
+        self.superseded: Callable[[LocalPaglet, str], Awaitable[None]] = _nothing
+        """Told of a transfer of this host that a return has proven accepted."""
+
+    async def check(self, body: CheckBody) -> CheckAnswer:
+        """Answer whether this host would take a paglet now; nothing is written.
+
+        Raises:
+            PagletsError: Why it would not: code version, capabilities, class, size, room.
+        """
+        await self._admission.require(
+            class_name=body.class_name,
+            code_version=body.code_version,
+            ticket=body.ticket,
+            state_bytes=body.state_bytes,
+            protocol=body.protocol,
+        )
+        await self._admission.require_loadable(body.class_name)
+        present = self._roster.find(body.agent_id) if body.agent_id else None
+        if (
+            present is not None
+            and present.row.birth_id != body.birth_id
+            and present.row.status is not PagletStatus.MOVED
+        ):
+            raise AgentIdTakenError(
+                f"{self._roster.me.name} has another paglet {body.agent_id}",
+                agent_id=body.agent_id,
+            )
+        return self._admission.answer(PROTOCOL)
+
+    async def offer(
+        self,
+        transfer_id: str,
+        header: EnvelopeHeader,
+        encoded_header: bytes,
+        chunks: AsyncIterator[bytes],
+    ) -> OutcomeBody:
+        """Take in an offered envelope and return this host's decision, durable when returned.
+
+        Args:
+            transfer_id: From the URL.
+            header: The decoded header.
+            encoded_header: The same with its prefix, as signed.
+            chunks: State and files.
+
+        Raises:
+            MisdirectedError: It is addressed to another host id; nothing is settled.
+            PagletsError: Anything else leaves the transfer undecided; the source repeats.
+        """
+        del encoded_header  # its digest was verified with the signature
+        self._require_addressed(transfer_id, header)
+        await self._while_receiving(transfer_id)
+        known = self._store.transfer(transfer_id)
+        if known is not None:
+            return self._outcome(transfer_id, known.outcome, known.reason)
+        received: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._receiving[transfer_id] = received
+        try:
+            return await self._receive(transfer_id, header, chunks)
+        finally:
+            del self._receiving[transfer_id]
+            received.set_result(None)
+
+    def _require_addressed(self, transfer_id: str, header: EnvelopeHeader) -> None:
+        if header.transfer_id != transfer_id:
+            raise InvalidRequestError(
+                f"the envelope is of transfer {header.transfer_id}, the URL says {transfer_id}"
+            )
+        if header.target.host_id != self._roster.me.host_id:
+            raise MisdirectedError(
+                f"the envelope is for host {header.target.name} ({header.target.host_id}), this "
+                f"is {self._roster.me.name} ({self._roster.me.host_id})",
+                host_id=self._roster.me.host_id,
+            )
+
+    async def _while_receiving(self, transfer_id: str) -> None:
+        """Wait while a copy of this offer is being received, or was started by another request."""
+        while (receiving := self._receiving.get(transfer_id)) is not None:
+            done, _ = await asyncio.wait([receiving], timeout=_RECEIVING_TIMEOUT)
+            if not done:
+                raise UnavailableError(
+                    f"transfer {transfer_id} is still being received", retry_after=1.0
+                )
+
+    async def _receive(
+        self, transfer_id: str, header: EnvelopeHeader, chunks: AsyncIterator[bytes]
+    ) -> OutcomeBody:
+        await failpoint_async("arrival.before_checks")
+        try:
+            await self._judge(header)
+        except PagletsError as error:
+            if error.retryable:
+                raise
+            return await self._decide(header, _Whole(Blob.inline(b""), (), None, error))
+        state, files = await self._unpacker.receive(header, chunks)
+        await failpoint_async("arrival.received")
+        whole = await self._decode(header, state, files)
+        try:
+            await failpoint_async("arrival.before_accepted")
+            return await self._decide(header, whole)
+        except BaseException:
+            if whole.link is not None:
+                await asyncio.shield(whole.link.end(grace=0))
+            raise
+
+    async def _judge(self, header: EnvelopeHeader) -> None:
+        await self._admission.require(
+            class_name=header.manifest.class_name,
+            code_version=header.manifest.code_version,
+            ticket=header.ticket,
+            state_bytes=header.state_bytes,
+            protocol=header.protocol,
+        )
+        files = sum(file.size for file in header.files)
+        if files > self._limits.files_bytes:
+            raise TooLargeError(
+                f"registered files of {files} bytes are over {self._roster.me.name}'s limit of "
+                f"{self._limits.files_bytes}"
+            )
+
+    async def _decode(
+        self, header: EnvelopeHeader, state: Blob, files: tuple[tuple[str, Blob], ...]
+    ) -> _Whole:
+        """Decode the state in a child: only imports and constructors run before acceptance."""
+        birth = Birth(
+            agent_id=header.agent_id,
+            class_name=header.manifest.class_name,
+            epoch=header.epoch,
+            state=state,
+            check_only=_is_inactive(header),
+        )
+        try:
+            await self._unpacker.place(header.agent_id, files)
+            link, _ = await self._starter.launch(birth)
+        except PagletsError as error:
+            if error.retryable:
+                raise
+            return _Whole(state, files, None, error)
+        if birth.check_only:
+            await link.end(grace=1.0)
+            return _Whole(state, files, None)
+        return _Whole(state, files, link)
+
+    async def _decide(self, header: EnvelopeHeader, whole: _Whole) -> OutcomeBody:
+        offer = Offer(
+            header.transfer_id,
+            header.kind,
+            header.source,
+            Epoch(*header.epoch),
+            header.birth_id,
+            header.agent_id,
+        )
+        present = self._roster.find(header.agent_id)
+        failure = None if whole.failure is None else error_body(whole.failure)
+        decision = decide_offer(
+            None if present is None else present.row,
+            self._store.transfer(header.transfer_id),
+            offer,
+            arriving=None if whole.failure else self._arriving(header, whole),
+            failure=failure,
+            now=time.time(),
+        )
+        match decision:
+            case Answered(outcome, reason):
+                await self._discard(whole)
+                return self._outcome(header.transfer_id, outcome, reason)
+            case Refused(writes, why):
+                await self._discard(whole)
+                return await self._refuse(header, writes, why, whole.failure)
+            case Accepted(writes, proven):
+                return await self._accept(header, whole, writes, proven)
+
+    async def _discard(self, whole: _Whole) -> None:
+        if whole.link is not None:
+            await whole.link.end(grace=0)
+
+    async def _refuse(
+        self,
+        header: EnvelopeHeader,
+        writes: tuple[Write, ...],
+        why: str,
+        failure: PagletsError | None,
+    ) -> OutcomeBody:
+        await self._store.commit(*writes, essential=True)
+        error = failure or TransferError(
+            f"{self._roster.me.name} refused {header.agent_id}: {why}", reason=why
+        )
+        self._recorder.record(
+            "refuse",
+            f"refused {header.manifest.class_name} from {header.source.name}: {error.message}",
+            agent_id=header.agent_id,
+            level="warning",
+        )
+        return self._outcome(header.transfer_id, TransferOutcome.REFUSED, error_body(error))
+
+    async def _accept(
+        self,
+        header: EnvelopeHeader,
+        whole: _Whole,
+        writes: tuple[Write, ...],
+        proven: str | None,
+    ) -> OutcomeBody:
+        now = time.time()
+        queue = tuple(
+            QueuedMessage(
+                agent_id=header.agent_id,
+                message_id=message.message_id,
+                priority=message.priority,
+                body=message.body,
+            )
+            for message in header.queue
+        )
+        outcomes = [
+            RememberedOutcome(
+                agent_id=header.agent_id,
+                message_id=kept.message_id,
+                outcome=kept.outcome,
+                expires_at=now + kept.ttl_ms / 1000,
+            )
+            for kept in header.outcomes
+        ]
+        await self._store.commit(
+            *writes,
+            DeleteMessages(header.agent_id),
+            PutMessages(queue),
+            *(RememberOutcome(record) for record in outcomes),
+            label="arrival.accepted_commit",
+        )
+        await failpoint_async("arrival.after_accepted")
+        row = self._arriving(header, whole)
+        before = self._roster.find(header.agent_id)
+        if before is not None and proven is not None:
+            await self.superseded(before, proven)
+        paglet = self._roster.put(lean(row))
+        paglet.remembered.update({record.message_id: record for record in outcomes})
+        self._recorder.record(
+            "arrival",
+            f"arrived from {header.source.name}",
+            agent_id=header.agent_id,
+            transfer_id=header.transfer_id,
+            movement=header.kind.value,
+        )
+        await failpoint_async("arrival.before_start")
+        if whole.link is not None:
+            self._activity.enter_later(paglet, whole.link)
+        await failpoint_async("arrival.before_answer")
+        return self._outcome(header.transfer_id, TransferOutcome.ACCEPTED, None)
+
+    def _arriving(self, header: EnvelopeHeader, whole: _Whole) -> PagletRow:
+        is_clone = header.kind is EnvelopeKind.CLONE
+        if is_clone and header.clone_of is not None:
+            event = clone_event(header.clone_of, header.agent_id, header.source, self._roster.me)
+        else:
+            event = mobility_event(header.source, self._roster.me, header.kind)
+        inactive = _is_inactive(header)
+        policy = None if header.policy is None else decode_policy(header.policy)
+        return PagletRow(
+            agent_id=header.agent_id,
+            birth_id=header.birth_id,
+            manifest=header.manifest,
+            status=PagletStatus.INACTIVE if inactive else PagletStatus.ACTIVE,
+            epoch=Epoch(*header.epoch),
+            state=whole.state,
+            due=Due(Hook.ON_CLONE.value if is_clone else Hook.ON_ARRIVAL.value, event),
+            policy=(policy or Admission.DEFAULT_POLICY) if inactive else None,
+            transfer_id=header.transfer_id,
+            created_at=header.created_at or time.time(),
+            changed_at=time.time(),
+        )
+
+    async def outcome(self, transfer_id: str) -> OutcomeBody:
+        """Return the outcome of a transfer; an unknown one is refused durably before that."""
+        await self._while_receiving(transfer_id)
+        record = self._store.transfer(transfer_id)
+        nobody = PeerAddress("", "", "")
+        decision = decide_query(record, transfer_id, nobody, now=time.time())
+        if isinstance(decision, Answered):
+            return self._outcome(transfer_id, decision.outcome, decision.reason)
+        try:
+            await self._store.commit(*decision.writes, essential=True)
+        except StaleWriteError:
+            # An offer was decided while this was being written: its record answers.
+            return await self.outcome(transfer_id)
+        return self._outcome(transfer_id, TransferOutcome.REFUSED, None)
+
+    async def settled(self, transfer_id: str) -> None:
+        """Note that the source has settled too: the record may be forgotten 24 h later."""
+        record = self._store.transfer(transfer_id)
+        if record is None or record.outcome is TransferOutcome.UNDECIDED:
+            return
+        if record.settled_at is None:
+            await self._store.commit(
+                SettleTransfer(transfer_id, record.outcome, time.time(), settled=True)
+            )
+
+    def _outcome(
+        self, transfer_id: str, outcome: TransferOutcome, reason: bytes | None
+    ) -> OutcomeBody:
+        return OutcomeBody(
+            transfer_id=transfer_id,
+            host_id=self._roster.me.host_id,
+            outcome=outcome.value,
+            reason=None if reason is None else msgspec.Raw(reason),
+        )
+
+
+def _is_inactive(header: EnvelopeHeader) -> bool:
+    return header.inactive or header.arrival_mode is ArrivalMode.INACTIVE
+
+
+async def _nothing(_paglet: LocalPaglet, _transfer_id: str) -> None:
+    """Nobody asked to be told."""

@@ -1,0 +1,270 @@
+"""Delivery of messages to the paglets of this host: who is asked, what is admitted, who waits.
+
+`lane.py` takes admitted messages to the child; messages for paglets that are elsewhere go by
+`forwarding.py`; inactive paglets are woken by `inactivity.py`.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import NoReturn, Protocol
+
+import msgspec
+
+from paglets.model.enums import PagletStatus, Priority
+from paglets.model.errors import (
+    CallCycleError,
+    LifecycleError,
+    MessageExpiredError,
+    MoveInDoubtError,
+    PagletCrashedError,
+    PagletInactiveError,
+    PagletsError,
+    UnavailableError,
+)
+from paglets.model.names import new_id
+from paglets.runtime.lane import FIRST, Lane
+from paglets.runtime.lifecycle import PROMISED
+from paglets.runtime.outcomes import decode_outcome, make_room, remember_seconds
+from paglets.runtime.roster import LocalPaglet, Queued, Roster, Work
+from paglets.store.rows import QueuedMessage
+from paglets.store.store import Store
+from paglets.store.writes import PutMessages
+from paglets.wire.bodies import ReplyBody
+from paglets.wire.calls import Cancel
+from paglets.wire.calls import Queued as QueuedNews
+from paglets.wire.messages import WireMessage, decode_message, patch_message
+
+
+class Elsewhere(Protocol):
+    """Where messages for paglets go that are not here."""
+
+    async def forward(
+        self,
+        agent_id: str,
+        tombstone: LocalPaglet | None,
+        message: WireMessage,
+        body: bytes,
+        *,
+        deadline: float,
+    ) -> ReplyBody:
+        """Send a message on to where its paglet is; `deadline` on the loop's clock."""
+
+
+class Delivery:
+    """Delivers messages on one host; used from its loop."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        store: Store,
+        lane: Lane,
+        elsewhere: Elsewhere,
+    ) -> None:
+        self._roster = roster
+        self._store = store
+        self._lane = lane
+        self._elsewhere = elsewhere
+        self.is_stopping = False
+        """Set at shutdown: nothing new is taken in."""
+        self.wake: Callable[[LocalPaglet], None] = _unbound
+        """Starts to wake an inactive paglet for a message; set by the composition root."""
+
+    async def deliver(self, agent_id: str, body: bytes) -> ReplyBody:
+        """Deliver an encoded message and return its answer.
+
+        A one-way message is answered when it is queued, durably where durability is MESSAGE. When
+        the awaiting task is cancelled, a message still queued is taken along.
+
+        Raises:
+            PagletsError: What the handler raised, or why the message was not handled.
+        """
+        message = decode_message(body)
+        if not message.message_id:
+            body = patch_message(body, message_id=new_id())
+            message = decode_message(body)
+        deadline = asyncio.get_running_loop().time() + message.budget_ms / 1000
+        paglet = self._roster.find(agent_id)
+        if paglet is None or paglet.row.status is PagletStatus.MOVED:
+            return await self._elsewhere.forward(agent_id, paglet, message, body, deadline=deadline)
+        kept = paglet.remembered.get(message.message_id)
+        if kept is not None:
+            return _reply_or_raise(decode_outcome(kept.outcome))
+        entry = paglet.in_flight(message.message_id)
+        if entry is None:
+            admitted = await self._admit(paglet, message, body, deadline)
+            if isinstance(admitted, ReplyBody):
+                return admitted
+            entry = admitted
+        if message.oneway:
+            return self._addressed(paglet, message, ReplyBody())
+        reply = await self._outcome(paglet, entry, deadline)
+        return self._addressed(paglet, message, reply)
+
+    def _addressed(self, paglet: LocalPaglet, message: WireMessage, reply: ReplyBody) -> ReplyBody:
+        if not message.hops or reply.address is not None:
+            return reply
+        return msgspec.structs.replace(reply, address=self._roster.ref(paglet))
+
+    async def _outcome(self, paglet: LocalPaglet, entry: Queued, deadline: float) -> ReplyBody:
+        work = entry.work
+        work.waiters += 1
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await asyncio.shield(work.outcome)
+        except TimeoutError as error:
+            if isinstance(error, PagletsError):
+                raise
+            raise self._late(paglet, entry) from error
+        finally:
+            work.waiters -= 1
+            if not work.waiters and not work.outcome.done():
+                self._abandon(paglet, entry)
+
+    def _late(self, paglet: LocalPaglet, entry: Queued) -> PagletsError:
+        """Return what a caller hears whose time ran out."""
+        if paglet.row.status in PROMISED:
+            return MoveInDoubtError(
+                f"{paglet.agent_id} is promised to {paglet.peer_name}, which has not answered yet",
+                transfer_id=paglet.row.transfer_id,
+                agent_id=paglet.agent_id,
+            )
+        if entry.message_id in paglet.mailbox:
+            return MessageExpiredError(
+                f"message {entry.work.kind!r} waited in the mailbox of {paglet.agent_id} until "
+                "its time ran out; it was not handled",
+                agent_id=paglet.agent_id,
+                message_id=entry.message_id,
+            )
+        return MessageExpiredError(
+            f"{paglet.agent_id} did not answer {entry.work.kind!r} in time and may still handle it",
+            agent_id=paglet.agent_id,
+            message_id=entry.message_id,
+            handled=None,
+        )
+
+    def _abandon(self, paglet: LocalPaglet, entry: Queued) -> None:
+        """Take a queued message along, or tell a running handler, when nobody waits any more."""
+        if entry.oneway or entry.stored or entry.work.remember_s is not None:
+            return
+        if paglet.row.status not in PROMISED and paglet.mailbox.drop(entry.message_id):
+            entry.work.outcome.cancel()
+        elif paglet.link is not None and entry in (paglet.running, *paglet.unqueued.values()):
+            paglet.link.tell(Cancel(message_id=entry.message_id))
+
+    async def _admit(
+        self, paglet: LocalPaglet, message: WireMessage, body: bytes, deadline: float
+    ) -> Queued | ReplyBody:
+        """Queue a message that is new here; a reply where it was stored instead."""
+        if self.is_stopping:
+            raise UnavailableError(
+                f"{self._roster.me.name} is stopping: the message was not taken", retry_after=1.0
+            )
+        if paglet.agent_id in message.path and message.priority != Priority.UNQUEUED:
+            raise CallCycleError(
+                f"{paglet.agent_id} waits for this very call: " + " > ".join(message.path),
+                agent_id=paglet.agent_id,
+                path=list(message.path),
+            )
+        match paglet.row.status:
+            case PagletStatus.INACTIVE:
+                stored = await self._admit_inactive(paglet, message, body)
+                if stored is not None:
+                    return stored
+            case PagletStatus.CRASHED if not paglet.restart_pending:
+                raise PagletCrashedError(
+                    f"{paglet.agent_id} has crashed: {paglet.row.error}; `paglets agent "
+                    f"activate {paglet.agent_id[:8]}` starts it from its last commit",
+                    agent_id=paglet.agent_id,
+                )
+            case PagletStatus.UNREADABLE | PagletStatus.HELD:
+                raise LifecycleError(
+                    f"{paglet.agent_id} is {paglet.row.status}: {paglet.row.error}",
+                    agent_id=paglet.agent_id,
+                    agent_status=str(paglet.row.status),
+                )
+            case _:
+                pass
+        return await self._queue(paglet, message, body, deadline)
+
+    async def _admit_inactive(
+        self, paglet: LocalPaglet, message: WireMessage, body: bytes
+    ) -> ReplyBody | None:
+        """Store the message of an inactive paglet; None to queue it and wake the paglet."""
+        policy = paglet.row.policy
+        if message.no_delay or policy is None:
+            raise PagletInactiveError(
+                f"{paglet.agent_id} is asleep and the call says not to wait for it",
+                agent_id=paglet.agent_id,
+            )
+        if policy.activate_on_message:
+            return None
+        if not policy.queue_messages:
+            raise PagletInactiveError(
+                f"{paglet.agent_id} is asleep and takes no messages: "
+                f"`paglets agent activate {paglet.agent_id[:8]}` wakes it",
+                agent_id=paglet.agent_id,
+            )
+        await self._store.commit(PutMessages((_stored(paglet.agent_id, message, body),)))
+        return ReplyBody(stored=True, address=self._roster.ref(paglet))
+
+    async def _queue(
+        self, paglet: LocalPaglet, message: WireMessage, body: bytes, deadline: float
+    ) -> Queued:
+        remember = remember_seconds(message)
+        if remember is not None:
+            make_room(paglet.remembered, now=time.time(), agent_id=paglet.agent_id)
+        durable = message.oneway and paglet.is_message_durable
+        entry: Queued = Queued(
+            message_id=message.message_id,
+            priority=message.priority or FIRST,
+            body=body,
+            deadline=1e12 if message.oneway else deadline,
+            sender=message.sender.agent_id if message.sender else "",
+            oneway=message.oneway,
+            work=Work(asyncio.get_running_loop().create_future(), remember, message.kind),
+            stored=durable,
+        )
+        entry.work.outcome.add_done_callback(_look)
+        if durable:
+            # In the mailbox only once it is durable; the order of commits is the order of arrival.
+            await self._store.commit(PutMessages((_stored(paglet.agent_id, message, body),)))
+            present = paglet.in_flight(message.message_id)
+            if present is not None:
+                return present
+        if message.priority == Priority.UNQUEUED and paglet.gate_open:
+            self._lane.hand(paglet, entry, unqueued=True)
+            return entry
+        paglet.mailbox.put(entry, agent_id=paglet.agent_id)
+        if paglet.row.status is PagletStatus.INACTIVE:
+            self.wake(paglet)
+        elif paglet.running is None:
+            self._lane.pump(paglet)
+        elif paglet.watches_queue and paglet.link is not None:
+            paglet.link.tell(QueuedNews(count=len(paglet.mailbox)))
+        return entry
+
+
+def _stored(agent_id: str, message: WireMessage, body: bytes) -> QueuedMessage:
+    return QueuedMessage(
+        agent_id=agent_id,
+        message_id=message.message_id,
+        priority=message.priority,
+        body=body,
+    )
+
+
+def _reply_or_raise(outcome: ReplyBody | PagletsError) -> ReplyBody:
+    if isinstance(outcome, PagletsError):
+        raise outcome
+    return outcome
+
+
+def _look(future: asyncio.Future[ReplyBody]) -> None:
+    """Look at an outcome that nobody may be left to see."""
+    if not future.cancelled():
+        future.exception()
+
+
+def _unbound(*_args: object) -> NoReturn:
+    raise AssertionError("bound by the composition root before the first message")

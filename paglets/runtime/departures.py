@@ -1,0 +1,409 @@
+"""Leaving this host: dispatch, clone and retract, from the check to the promise.
+
+Steps 1 and 2 of the move and its commit MOVING (or CLONING) are here; `courier.py` carries on from
+there. What happens when it comes back refused is `return_home`, the one way back for all failures.
+"""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from paglets.config.settings import Timeouts
+from paglets.failpoints import failpoint_async
+from paglets.model.enums import (
+    ArrivalMode,
+    EnvelopeKind,
+    Hook,
+    PagletStatus,
+    TransferRole,
+    Verb,
+)
+from paglets.model.errors import (
+    LifecycleError,
+    PagletCrashedError,
+    PagletsError,
+)
+from paglets.model.names import new_id
+from paglets.model.refs import PagletProxyRef
+from paglets.model.transfer import PeerAddress, TransferTicket
+from paglets.runtime.activity import Activity
+from paglets.runtime.commits import Commits
+from paglets.runtime.courier import Courier
+from paglets.runtime.idempotency import CallOutcome, Keeper, Once
+from paglets.runtime.packing import Packer, clone_event, mobility_event
+from paglets.runtime.quiescing import Quiescer, Taken
+from paglets.runtime.recorder import Recorder
+from paglets.runtime.roster import LocalPaglet, Roster
+from paglets.runtime.targets import Targets
+from paglets.store.rows import Due, PagletRow, TransferRow
+from paglets.store.store import Store
+from paglets.store.writes import PutRow, PutTransfer
+from paglets.wire.failures import encode_failure
+
+_MOVABLE = (PagletStatus.ACTIVE, PagletStatus.INACTIVE)
+
+ForwardVerb = Callable[[LocalPaglet, str, bytes, str], Awaitable[PagletProxyRef | None]]
+"""Sends a life-cycle verb on to where a paglet is: (tombstone, verb, body, key)."""
+
+
+class Departures:
+    """Sends paglets of one host away; used from its loop."""
+
+    def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
+        self,
+        *,
+        roster: Roster,
+        store: Store,
+        commits: Commits,
+        activity: Activity,
+        quiescer: Quiescer,
+        courier: Courier,
+        targets: Targets,
+        packer: Packer,
+        recorder: Recorder,
+        once: Once,
+        timeouts: Timeouts,
+    ) -> None:
+        self._roster = roster
+        self._store = store
+        self._commits = commits
+        self._activity = activity
+        self._quiescer = quiescer
+        self._courier = courier
+        self._targets = targets
+        self._packer = packer
+        self._recorder = recorder
+        self._once = once
+        self._timeouts = timeouts
+
+    async def dispatch(
+        self,
+        agent_id: str,
+        ticket: TransferTicket,
+        *,
+        reason: EnvelopeKind,
+        key: str | None,
+    ) -> PagletProxyRef:
+        """Move a paglet of this host to the ticket's destination and return its new address.
+
+        Raises:
+            TransferError: The target refused it or cannot be reached; it is here as before.
+            MoveInDoubtError: The target has not answered within `Timeouts.outcome` seconds.
+            BusyError: Another life-cycle verb runs.
+        """
+
+        async def work(keep: Keeper) -> PagletProxyRef:
+            paglet = self._roster.get(agent_id)
+            await paglet.ready(timeout=self._timeouts.hook)
+            verb = Verb.RETRACT if reason is EnvelopeKind.RETRACT else Verb.DISPATCH
+            with paglet.doing(verb):
+                paglet.require(verb, *_MOVABLE, story=self._recorder.story(agent_id))
+                target = await self._targets.check(paglet.row, ticket)
+                return await self._leave(paglet, target, ticket, reason, keep)
+
+        return _present(await self._once.run(key, work, self._settled))
+
+    async def depart(
+        self, paglet: LocalPaglet, ticket: TransferTicket, check_id: str | None
+    ) -> PagletProxyRef:
+        """Carry out the paglet's own dispatch; its handler, hook or `run()` has unwound.
+
+        Raises:
+            TransferError: It did not happen; the paglet has been told by `on_move_failed`.
+            MoveInDoubtError: The target has not answered in time.
+        """
+        with paglet.doing(Verb.DISPATCH):
+            try:
+                target = self._targets.passed(check_id) or await self._targets.check(
+                    paglet.row, ticket
+                )
+            except PagletsError as error:
+                await self.return_home(paglet, error, str(ticket.destination), None)
+                raise
+            return await self._leave(paglet, target, ticket, EnvelopeKind.DISPATCH, Keeper(None))
+
+    async def _leave(
+        self,
+        paglet: LocalPaglet,
+        target: PeerAddress,
+        ticket: TransferTicket,
+        kind: EnvelopeKind,
+        keep: Keeper,
+    ) -> PagletProxyRef:
+        await failpoint_async("move.before_quiesce")
+        was_active = paglet.row.status is PagletStatus.ACTIVE
+        taken: Taken | None = None
+        try:
+            if was_active:
+                taken = await self._take(paglet, target, kind)
+            await failpoint_async("move.after_quiesce")
+            if target.host_id == self._roster.me.host_id:
+                return await self._stay(paglet, taken, kind)
+            record = await self._promise(paglet, target, ticket, kind, taken, keep)
+        except PagletCrashedError as error:
+            await self._activity.crash(paglet, error)
+            raise
+        except PagletsError as error:
+            await self.return_home(paglet, error, target.name, taken)
+            raise
+        await failpoint_async("move.after_moving")
+        errand = self._courier.carry(paglet, record, is_fresh=True)
+        return await self._courier.wait(errand, timeout=self._timeouts.outcome)
+
+    async def _take(self, paglet: LocalPaglet, target: PeerAddress, kind: EnvelopeKind) -> Taken:
+        is_retract = kind is EnvelopeKind.RETRACT
+        return await self._quiescer.take(
+            paglet,
+            Verb.RETRACT if is_retract else Verb.DISPATCH,
+            Hook.ON_REVERTING if is_retract else Hook.ON_DISPATCHING,
+            mobility_event(self._roster.me, target, kind),
+        )
+
+    async def _promise(
+        self,
+        paglet: LocalPaglet,
+        target: PeerAddress,
+        ticket: TransferTicket,
+        kind: EnvelopeKind,
+        taken: Taken | None,
+        keep: Keeper,
+    ) -> TransferRow:
+        """Commit MOVING: from here on only the target's word decides."""
+        async with paglet.committing:
+            present = paglet.row
+            state = self._commits.load(paglet)
+            if taken is not None and taken.state is not None:
+                state = taken.state
+            row = replace(
+                present,
+                status=PagletStatus.MOVING,
+                epoch=present.epoch.hop(),
+                transfer_id=new_id(),
+                peer=target,
+                state=state,
+                files=taken.files if taken is not None else (),
+                changed_at=time.time(),
+            )
+            row = self._packer.pack_move(paglet, row, ticket, kind, state)
+            await failpoint_async("move.before_moving")
+            record = self._record(row, kind)
+            assert row.transfer_id is not None
+            kept = keep.writes(CallOutcome(transfer_id=row.transfer_id))
+            writes = (PutTransfer(record), *kept)
+            await self._commits.put(paglet, present, row, writes=writes, label="move.moving_commit")
+        paglet.originals = taken.originals if taken is not None else ()
+        return record
+
+    def _record(self, row: PagletRow, kind: EnvelopeKind) -> TransferRow:
+        assert row.transfer_id is not None
+        assert row.peer is not None
+        return TransferRow(
+            transfer_id=row.transfer_id,
+            role=TransferRole.SOURCE,
+            kind=kind,
+            agent_id=row.agent_id,
+            birth_id=row.birth_id,
+            peer=row.peer,
+            epoch=row.epoch,
+            not_after=time.time() + self._timeouts.not_after,
+            created_at=time.time(),
+        )
+
+    async def _stay(
+        self, paglet: LocalPaglet, taken: Taken | None, kind: EnvelopeKind
+    ) -> PagletProxyRef:
+        """A move to the own host is one local commit: same hooks, a new process, one hop."""
+        if taken is None:
+            return self._roster.ref(paglet)
+        event = mobility_event(self._roster.me, self._roster.me, kind)
+        async with paglet.committing:
+            present = paglet.row
+            row = replace(
+                present,
+                epoch=present.epoch.hop(),
+                state=taken.state or present.state,
+                due=Due(Hook.ON_ARRIVAL.value, event),
+            )
+            await self._commits.put(paglet, present, row)
+        await self._activity.revive(paglet, kind.value)
+        return self._roster.ref(paglet)
+
+    async def return_home(
+        self, paglet: LocalPaglet, error: PagletsError, target: str, taken: Taken | None
+    ) -> None:
+        """Let a paglet live on here after a move that did not happen.
+
+        In its own process where that still runs, else in a new one, from the state that was taken.
+        """
+        link = paglet.link
+        if link is not None and not link.is_over and not link.has_left:
+            event = _failed_event(target, error, restarted=False)
+            await self._activity.reopen(paglet, link, Hook.ON_MOVE_FAILED, event)
+            return
+        paglet.link = None
+        if paglet.row.status is not PagletStatus.ACTIVE:
+            return
+        event = _failed_event(target, error, restarted=True)
+        state = taken.state if taken is not None else None
+        await self._activity.restart(paglet, Hook.ON_MOVE_FAILED, event, state=state)
+
+    async def resume(self, paglet: LocalPaglet, error: PagletsError) -> None:
+        """Start a refused paglet again; its row is ACTIVE or INACTIVE already."""
+        if paglet.row.status is PagletStatus.ACTIVE:
+            target = str(error.detail.get("target", ""))
+            await self.return_home(paglet, error, target, None)
+
+    async def clone(
+        self,
+        agent_id: str,
+        ticket: TransferTicket | None,
+        *,
+        clone_agent_id: str | None,
+        key: str | None,
+    ) -> PagletProxyRef:
+        """Copy a paglet, here (no ticket) or to another host, under a new id.
+
+        Raises:
+            TransferError: The target refused it or cannot be reached; there is no clone.
+            MoveInDoubtError: Not known yet whether there is one; carries its `agent_id`.
+        """
+
+        async def work(keep: Keeper) -> PagletProxyRef:
+            paglet = self._roster.get(agent_id)
+            await paglet.ready(timeout=self._timeouts.hook)
+            paglet.require(Verb.CLONE, *_MOVABLE, story=self._recorder.story(agent_id))
+            clone_id = clone_agent_id or new_id()
+            self._roster.require_free(clone_id)
+            if ticket is None:
+                target = self._roster.me
+            else:
+                target = await self._targets.check(paglet.row, ticket)
+            return await self._copy(paglet, clone_id, target, ticket, keep)
+
+        return _present(await self._once.run(key, work, self._settled))
+
+    async def _copy(
+        self,
+        paglet: LocalPaglet,
+        clone_id: str,
+        target: PeerAddress,
+        ticket: TransferTicket | None,
+        keep: Keeper,
+    ) -> PagletProxyRef:
+        source = self._roster.ref(paglet)
+        event = clone_event(source, clone_id, self._roster.me, target)
+        if paglet.link is not None:
+            taken = await self._quiescer.clone_state(paglet, event)
+        else:
+            taken = Taken(self._commits.load(paglet))
+        state = taken.state or self._commits.load(paglet)
+        row = PagletRow(
+            agent_id=clone_id,
+            birth_id=new_id(),
+            manifest=paglet.row.manifest,
+            status=PagletStatus.ACTIVE,
+            state=state,
+            files=taken.files,
+            created_at=time.time(),
+            changed_at=time.time(),
+        )
+        if target.host_id == self._roster.me.host_id:
+            ref = await self._clone_here(row, event, ticket, keep)
+        else:
+            ref = await self._clone_there(row, source, target, ticket, keep)
+        await self._cloned(paglet, event)
+        return ref
+
+    async def _clone_here(
+        self, row: PagletRow, event: bytes, ticket: TransferTicket | None, keep: Keeper
+    ) -> PagletProxyRef:
+        inactive = ticket is not None and ticket.arrival_mode is ArrivalMode.INACTIVE
+        row = replace(
+            row,
+            due=Due(Hook.ON_CLONE.value, event),
+            status=PagletStatus.INACTIVE if inactive else PagletStatus.ACTIVE,
+        )
+        ref = self._roster.here(row)
+        await self._store.commit(PutRow(row, None), *keep.writes(CallOutcome(ref=ref)))
+        clone = self._roster.put(row)
+        await failpoint_async("create.after_commit")
+        if not inactive:
+            self._activity.start_later(clone, "clone")
+        self._recorder.record("clone", "cloned here", agent_id=row.agent_id)
+        return ref
+
+    async def _clone_there(
+        self,
+        row: PagletRow,
+        source: PagletProxyRef,
+        target: PeerAddress,
+        ticket: TransferTicket | None,
+        keep: Keeper,
+    ) -> PagletProxyRef:
+        transfer_id = new_id()
+        row = replace(row, status=PagletStatus.CLONING, transfer_id=transfer_id, peer=target)
+        row = self._packer.pack_clone(
+            row, ticket or TransferTicket(destination=target.name), source
+        )
+        record = self._record(row, EnvelopeKind.CLONE)
+        kept = keep.writes(CallOutcome(transfer_id=transfer_id))
+        await self._store.commit(PutRow(row, None), PutTransfer(record), *kept)
+        clone = self._roster.put(row)
+        await failpoint_async("clone.after_cloning")
+        errand = self._courier.carry(clone, record, is_fresh=True)
+        return await self._courier.wait(errand, timeout=self._timeouts.outcome)
+
+    async def _cloned(self, paglet: LocalPaglet, event: bytes) -> None:
+        link = paglet.link
+        if link is None or Hook.ON_CLONED.value not in paglet.row.manifest.hooks:
+            return
+        try:
+            await self._activity.run_hook(link, Hook.ON_CLONED, event)
+        except PagletsError as error:
+            self._recorder.record(
+                "hook", f"on_cloned failed: {error}", agent_id=paglet.agent_id, level="error"
+            )
+
+    async def moved(self, paglet: LocalPaglet, before: PagletRow) -> None:
+        """Clean up after MOVED: registered originals and the work dir leave with the paglet."""
+        if before.status is PagletStatus.CLONING:
+            return
+        originals, paglet.originals = paglet.originals, ()
+        paglet.remembered.clear()
+        paglet.unsaved.clear()
+        paglet.unsaved_done.clear()
+        work = self._packer.work_dir(paglet.agent_id)
+        await asyncio.to_thread(_remove, work, originals)
+
+    async def _settled(self, transfer_id: str) -> PagletProxyRef | None:
+        """Return or raise what the transfer of a repeated call came to."""
+        errand = self._courier.errands.get(transfer_id)
+        if errand is not None:
+            return await self._courier.wait(errand, timeout=self._timeouts.outcome)
+        return self._targets.outcome(self._store.transfer(transfer_id))
+
+
+def _remove(work: Path, originals: tuple[str, ...]) -> None:
+    for original in originals:
+        Path(original).unlink(missing_ok=True)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _failed_event(target: str, error: PagletsError, *, restarted: bool) -> bytes:
+    fields = {
+        "target_host_name": target,
+        "error": encode_failure(error),
+        "restarted": restarted,
+    }
+    return msgspec.json.encode(fields)
+
+
+def _present(ref: PagletProxyRef | None) -> PagletProxyRef:
+    if ref is None:
+        raise LifecycleError("this call has ended before, and its outcome is not an address")
+    return ref

@@ -1,0 +1,340 @@
+"""What may happen to a paglet, decided in one place: the tables of the move.
+
+Every function here takes what is durable and what was said, and returns writes and an answer. The
+drivers (`departures`, `courier`, `arrivals`, `recovery`, `fencing`) only do what is returned; the
+exhaustive models in `tests/unit/runtime/test_move_model.py` explore these same functions under
+loss, duplication, delay, return, restore and kill -9. Whatever must hold for ownership is here.
+
+Three rules are not negotiable, each refuted variant is in the models:
+
+- the source never resumes on silence, only on the target's own word;
+- a target that says no, or that it does not know, has committed that first;
+- a record of a transfer outlives every retry, and always decides before any check does.
+"""
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from paglets.model.enums import EnvelopeKind, PagletStatus, TransferOutcome, TransferRole
+from paglets.model.refs import Epoch
+from paglets.model.transfer import PeerAddress
+from paglets.store.rows import Blob, PagletRow, TransferRow
+from paglets.store.writes import (
+    DeleteRow,
+    Expect,
+    PutRow,
+    PutTransfer,
+    SettleTransfer,
+    Write,
+)
+
+LIVING = frozenset(
+    {
+        PagletStatus.ACTIVE,
+        PagletStatus.INACTIVE,
+        PagletStatus.CRASHED,
+        PagletStatus.UNREADABLE,
+        PagletStatus.HELD,
+    }
+)
+"""Statuses of a paglet that this host owns."""
+
+PROMISED = frozenset({PagletStatus.MOVING, PagletStatus.CLONING})
+"""Statuses of a paglet that waits for a target's word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An envelope that has arrived whole, or is about to be judged."""
+
+    transfer_id: str
+    kind: EnvelopeKind
+    source: PeerAddress
+    epoch: Epoch
+    """The epoch after this move."""
+    birth_id: str
+    agent_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The outcome was decided before; nothing is written."""
+
+    outcome: TransferOutcome
+    reason: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """This host takes the paglet: the writes are the commit point of the move."""
+
+    writes: tuple[Write, ...]
+    supersedes: str | None
+    """A transfer of this host that is proven accepted by the paglet's return."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """This host does not take it: durable before it is said."""
+
+    writes: tuple[Write, ...]
+    why: str
+    """`checks`, `stale`, `taken` or `unknown`."""
+
+
+OfferDecision: TypeAlias = Answered | Accepted | Refused
+
+
+def decide_offer(
+    row: PagletRow | None,
+    record: TransferRow | None,
+    offer: Offer,
+    *,
+    arriving: PagletRow | None,
+    failure: bytes | None,
+    now: float,
+) -> OfferDecision:
+    """Decide at the target what becomes of an offer.
+
+    Args:
+        row: This host's row of the paglet, if any.
+        record: This host's record of the transfer, if any: it decides before everything else.
+        offer: What was offered.
+        arriving: The row to be inserted if it is accepted; None when the checks failed.
+        failure: Error body of a failed check; None when all passed.
+        now: Unix seconds, for the record.
+    """
+    if record is not None:
+        return Answered(record.outcome, record.reason)
+    if failure is not None or arriving is None:
+        return Refused((_refusal(offer, failure, now),), "checks")
+    why = _objection(row, offer)
+    if why is not None:
+        return Refused((_refusal(offer, None, now),), why)
+    return _accept(offer, arriving, row, now)
+
+
+def _objection(row: PagletRow | None, offer: Offer) -> str | None:
+    """Return why this host's own row stands against the offer, None if it does not."""
+    if row is None:
+        return None
+    if row.birth_id != offer.birth_id:
+        return None if row.status is PagletStatus.MOVED else "taken"
+    return "stale" if offer.epoch <= row.epoch else None
+
+
+def _accept(offer: Offer, arriving: PagletRow, row: PagletRow | None, now: float) -> Accepted:
+    record = TransferRow(
+        transfer_id=offer.transfer_id,
+        role=TransferRole.TARGET,
+        kind=offer.kind,
+        agent_id=offer.agent_id,
+        birth_id=offer.birth_id,
+        peer=offer.source,
+        epoch=offer.epoch,
+        outcome=TransferOutcome.ACCEPTED,
+        created_at=now,
+    )
+    expect = None if row is None else Expect(row.status, row.epoch)
+    writes: tuple[Write, ...] = (PutTransfer(record), PutRow(arriving, expect))
+    proven = None
+    if row is not None and row.status in PROMISED and row.transfer_id is not None:
+        # It can only come back with a higher epoch if the earlier move was accepted.
+        proven = row.transfer_id
+        settle = SettleTransfer(proven, TransferOutcome.ACCEPTED, now, settled=False)
+        writes = (settle, *writes)
+    return Accepted(writes, proven)
+
+
+def _refusal(offer: Offer, reason: bytes | None, now: float) -> PutTransfer:
+    return PutTransfer(
+        TransferRow(
+            transfer_id=offer.transfer_id,
+            role=TransferRole.TARGET,
+            kind=offer.kind,
+            agent_id=offer.agent_id,
+            birth_id=offer.birth_id,
+            peer=offer.source,
+            epoch=offer.epoch,
+            outcome=TransferOutcome.REFUSED,
+            reason=reason,
+            created_at=now,
+        )
+    )
+
+
+def decide_query(
+    record: TransferRow | None, transfer_id: str, asker: PeerAddress, *, now: float
+) -> Answered | Refused:
+    """Decide at the target what to answer to `GET /transfers/{id}`.
+
+    An unknown transfer is refused durably before that is said, so that a late copy of the offer
+    cannot start anything.
+    """
+    if record is not None:
+        return Answered(record.outcome, record.reason)
+    offer = Offer(transfer_id, EnvelopeKind.DISPATCH, asker, Epoch(), "", "")
+    return Refused((_refusal(offer, None, now),), "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A transfer is settled at the source."""
+
+    writes: tuple[Write, ...]
+    row: PagletRow | None
+    """The paglet's row from now on; None where it is gone, or was not touched."""
+    resumes: bool
+    """Whether the paglet lives on here."""
+
+
+def decide_outcome(
+    row: PagletRow | None,
+    record: TransferRow,
+    outcome: TransferOutcome,
+    *,
+    resting: PagletStatus,
+    now: float,
+) -> Settled:
+    """Decide at the source what the target's outcome does.
+
+    A late outcome finds a row that has gone on, and touches nothing but the record.
+
+    Args:
+        row: This host's row of the paglet (or of the clone), if any.
+        record: This host's record of the transfer.
+        outcome: Accepted or refused, by the target's signed word.
+        resting: Status of the paglet before the move, for a refusal: ACTIVE or INACTIVE.
+        now: Unix seconds.
+    """
+    refused = outcome is TransferOutcome.REFUSED
+    settle = SettleTransfer(record.transfer_id, outcome, now, settled=refused)
+    if row is None or row.status not in PROMISED or row.transfer_id != record.transfer_id:
+        return Settled((settle,), None, resumes=False)
+    expect = Expect(row.status, row.epoch)
+    if not refused:
+        moved = replace(
+            row,
+            status=PagletStatus.MOVED,
+            envelope=None,
+            files=(),
+            state=Blob.inline(b""),
+            changed_at=now,
+        )
+        return Settled((settle, PutRow(moved, expect)), moved, resumes=False)
+    if row.status is PagletStatus.CLONING:
+        return Settled((settle, DeleteRow(row.agent_id, expect)), None, resumes=False)
+    back = replace(
+        row,
+        status=resting,
+        transfer_id=None,
+        peer=None,
+        envelope=None,
+        files=(),
+        changed_at=now,
+    )
+    return Settled((settle, PutRow(back, expect)), back, resumes=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What an operator's word does to a transfer."""
+
+    writes: tuple[Write, ...]
+    row: PagletRow
+    resumes: bool
+    claims: bool
+    """Whether the other side must be told that the paglet lives on here, in a new term."""
+
+
+def decide_resolve(
+    row: PagletRow, *, resume: bool, record: TransferRow | None, now: float
+) -> Resolution | None:
+    """Decide what `paglets transfer resolve` does; None where there is nothing to resolve.
+
+    To resume takes a new term: whatever the other side did meanwhile compares lower and stops
+    when it hears of it. To drop leaves a tombstone that points to the other side.
+    """
+    if row.status not in PROMISED and row.status is not PagletStatus.HELD:
+        return None
+    expect = Expect(row.status, row.epoch)
+    settle: tuple[Write, ...] = ()
+    if record is not None and record.outcome is TransferOutcome.UNDECIDED:
+        outcome = TransferOutcome.REFUSED if resume else TransferOutcome.ACCEPTED
+        settle = (SettleTransfer(record.transfer_id, outcome, now, settled=not resume),)
+    if resume:
+        status = PagletStatus.ACTIVE
+        new = replace(
+            row,
+            status=status,
+            epoch=row.epoch.next_term(),
+            transfer_id=None,
+            peer=None,
+            envelope=None,
+            files=(),
+            error=None,
+            changed_at=now,
+        )
+        return Resolution((*settle, PutRow(new, expect)), new, resumes=True, claims=True)
+    gone = replace(row, status=PagletStatus.MOVED, envelope=None, files=(), changed_at=now)
+    return Resolution((*settle, PutRow(gone, expect)), gone, resumes=False, claims=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """This host's copy is superseded: it stops, and a tombstone says where the paglet is."""
+
+    write: PutRow
+    row: PagletRow
+
+
+def decide_claim(
+    row: PagletRow | None, birth_id: str, epoch: Epoch, owner: PeerAddress, *, now: float
+) -> Fenced | None:
+    """Decide whether a claim that `owner` has this paglet at `epoch` ends this host's copy.
+
+    Only one birth is compared. A promised row is left to its transfer, unless the claim proves
+    that it was accepted and the paglet has gone on.
+    """
+    if row is None or row.birth_id != birth_id or epoch <= row.epoch:
+        return None
+    if row.status is PagletStatus.MOVED:
+        return None
+    moved = replace(
+        row,
+        status=PagletStatus.MOVED,
+        epoch=epoch,
+        peer=owner,
+        transfer_id=None,
+        envelope=None,
+        files=(),
+        due=None,
+        changed_at=now,
+    )
+    return Fenced(PutRow(moved, Expect(row.status, row.epoch)), moved)
+
+
+class Recovery:
+    """What a starting host does with a row; the values are words for its log."""
+
+    START = "start"
+    CONTINUE = "continue"
+    LEAVE = "leave"
+
+
+def decide_recovery(row: PagletRow, *, rolled_back: bool) -> str:
+    """Decide what a starting host does with `row`: one of `Recovery`.
+
+    Args:
+        row: A row as the store has it; nothing else is known after a kill -9.
+        rolled_back: Peers remember a later life of this data folder: nothing starts unasked.
+    """
+    if row.status in PROMISED:
+        return Recovery.CONTINUE
+    if row.status is PagletStatus.ACTIVE and not rolled_back:
+        return Recovery.START
+    if row.status is PagletStatus.INACTIVE and not rolled_back:
+        policy = row.policy
+        if policy is not None and policy.activate_on_startup:
+            return Recovery.START
+    return Recovery.LEAVE

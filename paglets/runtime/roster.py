@@ -1,0 +1,236 @@
+"""The paglets of this host, in memory: one LocalPaglet a row.
+
+Holds what the drivers share of a paglet: its row as last committed (large states stay in the
+store), its mailbox, its process if it has one, and which life-cycle verb is running. It decides
+nothing and does no I/O.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from paglets.model.enums import Durability, PagletStatus, RestartPolicy, Verb
+from paglets.model.errors import (
+    AgentIdTakenError,
+    BusyError,
+    LifecycleError,
+    MoveInDoubtError,
+    PagletNotFoundError,
+)
+from paglets.model.refs import PagletProxyRef
+from paglets.model.transfer import PeerAddress
+from paglets.runtime.childlink import ChildLink
+from paglets.runtime.lifecycle import LIVING, PROMISED
+from paglets.runtime.mailbox import Entry, MessageMailbox, Usage
+from paglets.store.rows import PagletRow, RememberedOutcome
+from paglets.supervise.output import OutputRing
+from paglets.wire.bodies import ReplyBody
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """Who waits for the outcome of a message, and how it is to be remembered."""
+
+    outcome: asyncio.Future[ReplyBody]
+    remember_s: float | None = None
+    """Seconds to remember the outcome for repeats; None for plain sends."""
+    kind: str = ""
+    waiters: int = 0
+    """Callers that wait for the outcome; the last to go takes a queued message along."""
+    limit: asyncio.TimerHandle | None = None
+    """Ends a handler that runs longer than `handler_limit`."""
+
+
+Queued = Entry[Work]
+"""A message in a mailbox of this host."""
+
+
+@dataclass(slots=True, eq=False)
+class LocalPaglet:
+    """One paglet of this host."""
+
+    row: PagletRow
+    """As last committed; `row.state` may be a stale inline copy for tombstones only."""
+    mailbox: MessageMailbox[Work]
+    link: ChildLink | None = None
+    gate_open: bool = False
+    """Whether messages may enter the child."""
+    verb: Verb | None = None
+    """The life-cycle verb that is running."""
+    starting: asyncio.Future[None] | None = None
+    """Done when the paglet's process has been started, its owed hook run and the gate opened."""
+    running: Queued | None = None
+    """The queued message in the child."""
+    unqueued: dict[str, Queued] = field(default_factory=dict)
+    """UNQUEUED messages in the child."""
+    remembered: dict[str, RememberedOutcome] = field(default_factory=dict)
+    """Outcomes of messages that may be repeated."""
+    unsaved: list[RememberedOutcome] = field(default_factory=list)
+    """Those not in the store yet: saved with the next commit of the state."""
+    unsaved_done: list[str] = field(default_factory=list)
+    """Stored messages that were handled since the last commit of the state."""
+    travelled: frozenset[str] = frozenset()
+    """Ids of the messages that are in the envelope of the present move."""
+    originals: tuple[str, ...] = ()
+    """Registered files to be deleted here once the present move is accepted."""
+    output: OutputRing | None = None
+    """What its last process printed."""
+    crashes: list[float] = field(default_factory=list)
+    """Unix seconds of its crashes, for the back-off of restarts."""
+    restart_pending: bool = False
+    """Crashed, and to be started again soon by its restart policy: messages wait."""
+    watches_queue: bool = False
+    """Whether its child has asked to hear of messages queued behind the running one."""
+    handing: dict[str, asyncio.Future[None]] = field(default_factory=dict)
+    """Per sender, the end of the messages that are being handed over to where it moved."""
+    wake_timer: asyncio.TimerHandle | None = None
+    committing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while its row is written, so that commits are in the order of the states."""
+
+    @property
+    def agent_id(self) -> str:
+        """Its address."""
+        return self.row.agent_id
+
+    @property
+    def is_message_durable(self) -> bool:
+        """Whether state and outcome are committed before each reply leaves."""
+        return self.row.manifest.durability is Durability.MESSAGE
+
+    @property
+    def restarts(self) -> bool:
+        """Whether it is started again after a crash."""
+        return self.row.manifest.restart is RestartPolicy.ON_CRASH
+
+    def in_flight(self, message_id: str) -> Queued | None:
+        """Return the queued or running message of this id."""
+        if self.running is not None and self.running.message_id == message_id:
+            return self.running
+        return self.unqueued.get(message_id) or self.mailbox.get(message_id)
+
+    async def ready(self, *, timeout: float) -> None:
+        """Wait until a start that is under way has ended, one way or the other."""
+        starting = self.starting
+        if starting is not None and not starting.done():
+            await asyncio.wait([starting], timeout=timeout)
+
+    @contextmanager
+    def doing(self, verb: Verb) -> Iterator[None]:
+        """Hold this paglet for one life-cycle verb.
+
+        Raises:
+            BusyError: Another verb runs.
+            MoveInDoubtError: It is promised to another host.
+        """
+        if self.row.status in PROMISED:
+            raise MoveInDoubtError(
+                f"{self.agent_id} is promised to {self.peer_name}, which has not answered yet: "
+                f"`paglets transfer list` shows {self.row.transfer_id}",
+                transfer_id=self.row.transfer_id,
+                agent_id=self.agent_id,
+            )
+        if self.verb is not None:
+            raise BusyError(
+                f"{self.agent_id} is busy with {self.verb}: try {verb} again in a moment",
+                agent_id=self.agent_id,
+                verb=str(self.verb),
+            )
+        self.verb = verb
+        try:
+            yield
+        finally:
+            self.verb = None
+
+    def require(self, verb: Verb, *statuses: PagletStatus, story: list[str]) -> None:
+        """Raise LifecycleError unless its status is one of `statuses`."""
+        if self.row.status not in statuses:
+            raise LifecycleError(
+                f"{self.agent_id} is {self.row.status}, so it cannot {verb}"
+                + (f": {self.row.error}" if self.row.error else ""),
+                agent_id=self.agent_id,
+                agent_status=str(self.row.status),
+                story=story,
+            )
+
+    @property
+    def peer_name(self) -> str:
+        """Name of the host it moves or moved to."""
+        return self.row.peer.name if self.row.peer is not None else "?"
+
+
+class Roster:
+    """All paglets of a host by id, tombstones included. One per host, used from its loop."""
+
+    def __init__(self, me: PeerAddress, usage: Usage | None = None) -> None:
+        self.me = me
+        self._usage = usage or Usage()
+        self._paglets: dict[str, LocalPaglet] = {}
+
+    def __iter__(self) -> Iterator[LocalPaglet]:
+        return iter(list(self._paglets.values()))
+
+    def __len__(self) -> int:
+        return len(self._paglets)
+
+    def find(self, agent_id: str) -> LocalPaglet | None:
+        """Return the paglet or tombstone of this id."""
+        return self._paglets.get(agent_id)
+
+    def get(self, agent_id: str) -> LocalPaglet:
+        """Return the paglet or tombstone of this id, or raise PagletNotFoundError."""
+        found = self._paglets.get(agent_id)
+        if found is None:
+            raise PagletNotFoundError(
+                f"{self.me.name} knows no paglet {agent_id}: "
+                "`paglets agent list` shows those of the mesh",
+                agent_id=agent_id,
+            )
+        return found
+
+    def put(self, row: PagletRow) -> LocalPaglet:
+        """Take in a committed row: a new paglet, or the present one with this row."""
+        present = self._paglets.get(row.agent_id)
+        if present is None:
+            present = LocalPaglet(row, MessageMailbox(self._usage))
+            self._paglets[row.agent_id] = present
+        else:
+            present.row = row
+        return present
+
+    def drop(self, agent_id: str) -> None:
+        """Forget a paglet whose row is gone."""
+        self._paglets.pop(agent_id, None)
+
+    def ref(self, paglet: LocalPaglet) -> PagletProxyRef:
+        """Return the present address of a paglet: here, or where its tombstone points."""
+        row = paglet.row
+        here = self.here(row)
+        place = row.peer
+        if row.status in LIVING or place is None:
+            return here
+        return replace(here, host_url=place.url, host_id=place.host_id, host_name=place.name)
+
+    def here(self, row: PagletRow) -> PagletProxyRef:
+        """Return the address that `row` has on this host."""
+        return PagletProxyRef(
+            host_url=self.me.url,
+            agent_id=row.agent_id,
+            host_id=self.me.host_id,
+            host_name=self.me.name,
+            epoch=row.epoch,
+            birth_id=row.birth_id,
+        )
+
+    def require_free(self, agent_id: str) -> None:
+        """Raise AgentIdTakenError if a paglet of this host has this id."""
+        found = self._paglets.get(agent_id)
+        if found is not None and found.row.status is not PagletStatus.MOVED:
+            raise AgentIdTakenError(
+                f"{self.me.name} has a paglet {agent_id} already ({found.row.status})",
+                agent_id=agent_id,
+            )
+
+    def count(self, status: PagletStatus) -> int:
+        """Return how many paglets have this status."""
+        return sum(1 for paglet in self._paglets.values() if paglet.row.status is status)
