@@ -56,6 +56,7 @@ class SeedPeers:
         self._self_ref = self_ref
         self._timing = timing or SeedTiming()
         self._by_id: dict[str, HostRef] = {}
+        self._found: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -143,20 +144,18 @@ class SeedPeers:
             host_id=health.host_id,
             generation=health.generation,
         )
-        self._store(ref)
-
-    def _store(self, ref: HostRef) -> None:
-        for other in list(self._by_id.values()):
-            if other.url == ref.url and other.host_id != ref.host_id:
-                del self._by_id[other.host_id]
+        replaced = self._found.get(url)
+        if replaced not in {None, ref.host_id}:
+            self._by_id.pop(str(replaced), None)
+        self._found[url] = ref.host_id
         self._by_id[ref.host_id] = ref
         self._notify()
 
     def _mark_offline(self, url: str) -> None:
-        for host_id, ref in self._by_id.items():
-            if ref.url == url and ref.online:
-                self._by_id[host_id] = replace(ref, online=False, status="dead")
-                self._notify()
+        ref = self._by_id.get(self._found.get(url, ""))
+        if ref is not None and ref.online:
+            self._by_id[ref.host_id] = replace(ref, online=False, status="dead")
+            self._notify()
 
     def _notify(self) -> None:
         self._changed.set()

@@ -146,14 +146,21 @@ class PeerSession:
             TooLargeError: The answer is longer than `call.limit_bytes`.
         """
         async with self.open(call) as opened:
-            if opened.mark.digest == STREAM:
-                raise unreachable(
-                    call.url, "a stream where an answer was asked for", connected=True
-                )
-            body = await _read(opened.content, call.limit_bytes, call.url)
-            if not verify_body(opened.mark, body):
-                raise unreachable(call.url, "the answer is not what was signed", connected=True)
-            return Answer(opened.status, body, opened.mark.host_id, opened.mark.generation)
+            return await self.complete(opened, call)
+
+    async def complete(self, opened: OpenAnswer, call: Call) -> Answer:
+        """Read the rest of an answer to `call` and verify it, inside the block of `open`.
+
+        Raises:
+            HostUnreachableError: It is a stream, or not what was signed.
+            TooLargeError: It is longer than `call.limit_bytes`.
+        """
+        if opened.mark.digest == STREAM:
+            raise unreachable(call.url, "a stream where an answer was asked for", connected=True)
+        body = await _read(opened.content, call.limit_bytes, call.url)
+        if not verify_body(opened.mark, body):
+            raise unreachable(call.url, "the answer is not what was signed", connected=True)
+        return Answer(opened.status, body, opened.mark.host_id, opened.mark.generation)
 
     @asynccontextmanager
     async def open(self, call: Call) -> AsyncIterator[OpenAnswer]:
