@@ -22,7 +22,7 @@ PROTOCOL = 1
 FRAME_LIMIT_BYTES = 2 * 1024 * 1024
 """Largest frame read: a table of several thousand hosts."""
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
 ShortText = Annotated[str, Meta(max_length=256)]
 Text = Annotated[str, Meta(max_length=1024)]
 Counter = Annotated[int, Meta(ge=0, le=2**62)]

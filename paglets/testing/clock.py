@@ -17,6 +17,10 @@ T = TypeVar("T")
 Action = Callable[..., None]
 
 
+HANG_SECONDS = 0.2
+"""Real seconds to wait for threads when no timer is set, before it is called a hang."""
+
+
 class VirtualClock:
     """Actions in order of their time. Not thread-safe; actions may add others.
 
@@ -68,7 +72,7 @@ class _SkippingSelector(selectors.BaseSelector):
         return self._real.unregister(fileobj)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = self._real.select(0 if timeout is not None else 1.0)
+        ready = self._real.select(0 if timeout is not None else HANG_SECONDS)
         if not ready and timeout is None:
             raise RuntimeError("every task waits for ever: nothing is scheduled on this loop")
         if not ready and timeout is not None and timeout > 0:

@@ -1,0 +1,116 @@
+import pytest
+
+from paglets.mesh.messages import Record
+from paglets.mesh.own_records import OwnRecords
+from paglets.mesh.records import OWNER_LIMIT, Records
+from paglets.mesh.timing import LAN
+
+
+def record(key="k", version=1, payload=b"v", owner="b", kind="service", generation=1):
+    return Record(owner, generation, kind, key, version, payload)
+
+
+@pytest.fixture
+def records():
+    return Records()
+
+
+def test_the_higher_version_holds_in_whatever_order_it_comes(records):
+    assert records.put(record(version=2, payload=b"new"), 0.0)
+    assert not records.put(record(version=1, payload=b"old"), 0.0)
+    assert records.get("b", "service", "k").payload == b"new"
+
+
+def test_records_are_found_by_kind(records):
+    records.put(record("x"), 0.0)
+    records.put(record("y", owner="c"), 0.0)
+    records.put(record("z", kind="load"), 0.0)
+    assert {r.key for r in records.of_kind("service")} == {"x", "y"}
+
+
+def test_a_withdrawn_record_is_not_found_and_an_older_one_does_not_bring_it_back(records):
+    records.put(record(version=1), 0.0)
+    records.put(record(version=2, payload=None), 0.0)
+    assert not records.put(record(version=1), 0.0)
+    assert records.of_kind("service") == ()
+    assert records.get("b", "service", "k") is None
+
+
+def test_withdrawing_and_dropping_leave_no_trace_in_the_digest(records):
+    records.put(record("x"), 0.0)
+    records.put(record("y"), 0.0)
+    records.put(record("x", version=2, payload=None), 0.0)
+    assert records.digest == records.mark("b") != 0
+    records.drop("b")
+    assert records.digest == records.mark("b") == 0
+
+
+def test_dropping_an_owner_leaves_the_others(records):
+    records.put(record("x"), 0.0)
+    records.put(record("y", owner="c"), 0.0)
+    assert records.drop("b")
+    assert not records.drop("b")
+    assert [r.key for r in records.of_kind("service")] == ["y"]
+
+
+def test_the_owners_own_list_removes_what_is_not_on_it(records):
+    for version, key in enumerate("xyz"):
+        records.put(record(key, version), 0.0)
+    listed = [record("y", 1), record("w", 9)]
+    changed = records.replace_all("b", listed, 0.0)
+    assert {r.key for r in records.of_kind("service")} == {"y", "w"}
+    assert {(r.key, r.payload is None) for r in changed} == {
+        ("w", False),
+        ("x", True),
+        ("z", True),
+    }
+
+
+def test_records_newer_than_the_owners_list_stay(records):
+    records.put(record("x", 9), 0.0)
+    records.replace_all("b", [record("y", 3)], 0.0)
+    assert {r.key for r in records.of_kind("service")} == {"x", "y"}
+
+
+def test_markers_of_withdrawn_records_are_forgotten_after_a_while(records):
+    records.put(record(payload=None), 1.0)
+    records.forget_withdrawn(1.0)
+    assert len(records.of("b")) == 1
+    records.forget_withdrawn(2.0)
+    assert records.of("b") == ()
+
+
+def test_no_owner_can_fill_our_memory(records):
+    for number in range(OWNER_LIMIT):
+        assert records.put(record(str(number)), 0.0)
+    assert not records.put(record("more"), 0.0)
+    assert records.put(record("0", version=2), 0.0)
+
+
+@pytest.fixture
+def own():
+    return OwnRecords("me", LAN)
+
+
+def test_versions_of_our_records_grow_over_all_keys(own):
+    versions = [own.number(("service", key), b"", 1).version for key in "aab"]
+    assert versions == [1, 2, 3]
+
+
+def test_the_first_lazy_record_is_told_at_once_the_next_ones_spaced_out(own):
+    own.hold(("counts", ""), b"1", hosts=16, random=0.5, now=100.0)
+    assert [r.payload for r in own.due(1, 100.0)] == [b"1"]
+    own.hold(("counts", ""), b"2", hosts=16, random=0.5, now=101.0)
+    own.hold(("counts", ""), b"3", hosts=16, random=0.5, now=102.0)
+    assert own.next_due == pytest.approx(110.0)
+    assert own.due(1, 109.0) == []
+    told = own.due(1, 110.0)
+    assert [(r.payload, r.lazy) for r in told] == [(b"3", True)]
+    assert own.next_due == float("inf")
+
+
+def test_lazy_records_are_spaced_further_in_larger_meshes(own):
+    own.hold(("counts", ""), b"1", hosts=160, random=0.5, now=0.0)
+    own.due(1, 0.0)
+    own.hold(("counts", ""), b"2", hosts=160, random=0.5, now=0.0)
+    assert own.next_due == pytest.approx(100.0)
