@@ -29,9 +29,13 @@ class FrameChannel(asyncio.Protocol):
 
     Nothing is read before `listen`, so no frame is lost between start and listener. The first
     frame of a turn of the loop leaves at once; more of the same turn leave together at its end.
+
+    Args:
+        on_closed: Told once when no more frames will come, before the listener is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_closed: CloseCallback | None = None) -> None:
+        self._on_closed = on_closed
         self._decoder = FrameDecoder()
         self._transport: asyncio.Transport | None = None
         self._on_frame: FrameCallback | None = None
@@ -153,6 +157,8 @@ class FrameChannel(asyncio.Protocol):
         del exc
         self._closed.set()
         self._drained.set()
+        if self._on_closed is not None:
+            self._on_closed(self._error)
         self._tell_closed()
 
     def _tell_closed(self) -> None:

@@ -56,6 +56,13 @@ def maxrss_bytes(reported: int) -> int:
     return reported if sys.platform == "darwin" else reported * 1024
 
 
+def kill_process(identity: ProcessIdentity) -> None:
+    """Send SIGKILL to this process alone, if its pid still means it."""
+    if is_same(identity):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(identity.pid, signal.SIGKILL)
+
+
 def kill_group(identity: ProcessIdentity) -> None:
     """Send SIGKILL to the process group that this process leads, if its pid still means it."""
     if not is_same(identity):

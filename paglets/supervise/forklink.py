@@ -22,7 +22,7 @@ import msgspec
 from paglets.model.errors import StorageFullError, UnavailableError
 from paglets.supervise import control as messages
 from paglets.supervise.children import ChildrenList
-from paglets.supervise.exits import kill_group
+from paglets.supervise.exits import kill_process
 from paglets.supervise.identity import ProcessIdentity, boot_id, process_start
 from paglets.supervise.pipes import ChildEnds, HostEnds, open_pipes
 from paglets.supervise.process import LineCallback, PagletProcess
@@ -283,7 +283,8 @@ class ForkserverLink:
         self._loop.remove_writer(self._control)
         self._control.close()
         os.close(self._lifeline)
-        kill_group(self.identity)
+        # Alone: its newest child may still be in its group, and lives on.
+        kill_process(self.identity)
         for outgoing in self._outbox:
             if outgoing.ends.channel.fileno() >= 0:
                 outgoing.ends.close()
@@ -307,7 +308,7 @@ class ForkserverLink:
         self._settle(process, status, maxrss_bytes)
 
     async def _reap(self) -> None:
-        await wait_exit(self.identity)
+        await wait_exit(self.identity, is_group_ended=False)
         self._children.remove(self.identity)
 
 

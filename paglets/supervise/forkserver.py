@@ -45,7 +45,7 @@ def serve(control_fd: int, lifeline_fd: int, entry: ChildEntry) -> int:
         lifeline_fd: Read end of a pipe that only the host holds.
         entry: The child program.
     """
-    arm_lifeline(lifeline_fd)
+    arm_lifeline(lifeline_fd, is_whole_group=False)
     set_up_output()
     control = socket.socket(fileno=control_fd)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):

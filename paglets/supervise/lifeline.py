@@ -18,22 +18,32 @@ import sys
 import threading
 
 
-def arm_lifeline(fd: int) -> None:
-    """Tie this process group to the other end of the pipe `fd`.
+def arm_lifeline(fd: int, *, is_whole_group: bool = True) -> None:
+    """Tie this process to the other end of the pipe `fd`.
 
-    Does not return if that end is closed already. Called in the child, after it became leader of
-    its session and before it runs anybody's code.
+    Does not return if that end is closed already. Called in a child after it became leader of its
+    session and before it runs anybody's code, and in the forkserver at its start.
+
+    Args:
+        fd: The read end; not to be read or closed while the process lives.
+        is_whole_group: False: only this process ends, not those of its group. The forkserver's
+            newest child is in its group until it has made one of its own, and must outlive it.
     """
     if sys.platform.startswith("linux"):
-        arm_kernel_lifeline(fd)
+        arm_kernel_lifeline(fd, -os.getpgrp() if is_whole_group else os.getpid())
     else:
         start_lifeline_thread(fd)
 
 
-def arm_kernel_lifeline(fd: int) -> None:
-    """Let the kernel send SIGKILL to this process group when `fd` becomes readable. Linux only."""
+def arm_kernel_lifeline(fd: int, target: int) -> None:
+    """Let the kernel send SIGKILL when `fd` becomes readable. Linux only.
+
+    Args:
+        fd: The read end.
+        target: As for `os.kill`: this process, or minus its process group.
+    """
     if sys.platform.startswith("linux"):
-        fcntl.fcntl(fd, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(fd, fcntl.F_SETOWN, target)
         fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGKILL)
         flags = fcntl.fcntl(fd, fcntl.F_GETFL)
         fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_ASYNC)
@@ -41,19 +51,15 @@ def arm_kernel_lifeline(fd: int) -> None:
     waiting = select.poll()
     waiting.register(fd, select.POLLIN)
     if waiting.poll(0):
-        _end_group()
+        os.kill(target, signal.SIGKILL)
 
 
 def start_lifeline_thread(fd: int) -> None:
-    """Wait for end of file on `fd` in a thread, where the kernel cannot watch it for us."""
+    """Wait in a thread for end of file on `fd`, then end the group; where no kernel watches it."""
     threading.Thread(target=_wait_for_end, args=(fd,), name="lifeline", daemon=True).start()
 
 
 def _wait_for_end(fd: int) -> None:
     while os.read(fd, 1):
         pass
-    _end_group()
-
-
-def _end_group() -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)

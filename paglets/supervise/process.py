@@ -7,6 +7,8 @@ its process group runs. What a paglet is, and what an exit means for it, is for 
 
 import asyncio
 import contextlib
+import functools
+import logging
 import os
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -17,7 +19,10 @@ from paglets.supervise.identity import ProcessIdentity
 from paglets.supervise.output import OutputRing
 from paglets.supervise.pipes import HostEnds
 
+logger = logging.getLogger(__name__)
+
 LineCallback = Callable[[str], None]
+"""Called with each line that a process prints, without its line feed."""
 
 _READ_SIZE = 64 * 1024
 _LAST_READS = 16
@@ -26,6 +31,10 @@ _LAST_READS = 16
 _LAST_FRAMES_TIMEOUT = 1.0
 """Seconds the last frames have to arrive after the exit. They are in the socket already; only a
 process that left the group and kept the channel open makes this run out."""
+
+
+_EXIT_TIMEOUT = 5.0
+"""Seconds a process may live on after it has closed its channel."""
 
 
 class PagletProcess:
@@ -48,7 +57,7 @@ class PagletProcess:
     ) -> None:
         self.identity = identity
         self.generation = generation
-        self.channel = FrameChannel()
+        self.channel = FrameChannel(self._channel_closed)
         """Frames to and from the process; call its `listen`."""
         self.output = OutputRing(on_line)
         """What it printed; kept after its death."""
@@ -57,6 +66,7 @@ class PagletProcess:
         self._exit: asyncio.Future[ExitReport] = self._loop.create_future()
         self._finishing: asyncio.Task[None] | None = None
         self._is_end_expected = False
+        self._unreachable: asyncio.TimerHandle | None = None
         self._loop.add_reader(ends.output, self._read_output)
 
     @property
@@ -104,6 +114,8 @@ class PagletProcess:
             maxrss_bytes: Its largest resident size; 0 if not known.
         """
         assert self._finishing is None, "an exit is reported once"
+        if self._unreachable is not None:
+            self._unreachable.cancel()
         report = report_exit(self.pid, status, maxrss_bytes, expected=self._is_end_expected)
         self._finishing = self._loop.create_task(
             self._finish(report), name=f"exit of process {self.pid}"
@@ -125,6 +137,19 @@ class PagletProcess:
             self._ends.close()
             self.output.finish()
             self._exit.set_result(report)
+
+    def _channel_closed(self, violation: Exception | None) -> None:
+        """End a process that nobody can talk to any more; called also at each orderly end."""
+        if self._finishing is not None:
+            return
+        if violation is not None:
+            logger.warning("process %d broke the protocol and was killed: %s", self.pid, violation)
+            self.kill(expected=False)
+        else:
+            # Usually its exit is on the way, and a kill now would hide the exit code.
+            self._unreachable = self._loop.call_later(
+                _EXIT_TIMEOUT, functools.partial(self.kill, expected=False)
+            )
 
     def _read_output(self) -> bool:
         """Read what is there; return whether there may be more."""

@@ -16,16 +16,23 @@ POLL_INTERVAL = 0.1
 """Seconds between two looks at a process where the system offers nothing better."""
 
 
-async def wait_exit(identity: ProcessIdentity) -> tuple[int | None, int]:
+async def wait_exit(
+    identity: ProcessIdentity, *, is_group_ended: bool = True
+) -> tuple[int | None, int]:
     """Wait until this process has ended, kill the rest of its group, reap it if it is our child.
+
+    Args:
+        identity: The process.
+        is_group_ended: False: the rest of its group is left alone.
 
     Returns:
         Its status as `os.wait4` gives it, None if it is not our child, and its largest size in
         bytes.
     """
     await _wait_until_ended(identity)
-    # Still a zombie if it is our child, so its number is still its own.
-    kill_group(identity)
+    if is_group_ended:
+        # Still a zombie if it is our child, so its number is still its own.
+        kill_group(identity)
     try:
         pid, status, usage = os.wait4(identity.pid, os.WNOHANG)  # noqa: ASYNC222 - does not block
     except ChildProcessError:

@@ -101,6 +101,9 @@ def entry(fds: ChildFds) -> None:  # noqa: C901, PLR0912 - a table of commands
                 host.send(str(random.random()))
             case "grandchild":
                 host.send(str(start_grandchild(is_forked=argument == b"forked")))
+            case "hang-up":
+                host.socket.close()
+                signal.pause()
             case "busy":
                 host.send("busy")
                 # One C call that holds the GIL for minutes.

@@ -11,10 +11,16 @@ import pytest
 from tests.process.supervise_support import ROOT, is_alive, wait_until
 
 SCRIPT = """
-import subprocess, sys, time
+import os, subprocess, sys, time
 from paglets.supervise import lifeline
 arm, fd, how = sys.argv[1:]
-getattr(lifeline, arm)(int(fd))
+match arm:
+    case "kernel":
+        lifeline.arm_kernel_lifeline(int(fd), -os.getpid())
+    case "kernel-alone":
+        lifeline.arm_lifeline(int(fd), is_whole_group=False)
+    case "thread":
+        lifeline.start_lifeline_thread(int(fd))
 grandchild = subprocess.Popen(["/bin/sleep", "600"])
 print(grandchild.pid, flush=True)
 if how == "busy":
@@ -53,9 +59,9 @@ def tied() -> Iterator[list[Tied]]:
 @pytest.mark.parametrize(
     ("arm", "how"),
     [
-        ("arm_kernel_lifeline", "idle"),
-        ("arm_kernel_lifeline", "busy"),
-        ("start_lifeline_thread", "idle"),
+        ("kernel", "idle"),
+        ("kernel", "busy"),
+        ("thread", "idle"),
     ],
 )
 def test_the_group_ends_when_the_lifeline_is_cut(tied: list[Tied], arm: str, how: str) -> None:
@@ -67,7 +73,7 @@ def test_the_group_ends_when_the_lifeline_is_cut(tied: list[Tied], arm: str, how
     wait_until(lambda: not is_alive(int(one.said)), timeout=2, what="grandchild gone")
 
 
-@pytest.mark.parametrize("arm", ["arm_kernel_lifeline", "start_lifeline_thread", "arm_lifeline"])
+@pytest.mark.parametrize("arm", ["kernel", "kernel-alone", "thread"])
 def test_a_lifeline_that_is_cut_already_ends_the_process(tied: list[Tied], arm: str) -> None:
     one = Tied(arm, "idle", is_cut=True)
     tied.append(one)
@@ -75,8 +81,17 @@ def test_a_lifeline_that_is_cut_already_ends_the_process(tied: list[Tied], arm: 
 
 
 def test_each_process_has_a_lifeline_of_its_own(tied: list[Tied]) -> None:
-    tied += [Tied("arm_lifeline", "idle") for _ in range(2)]
+    tied += [Tied("kernel", "idle") for _ in range(2)]
     os.close(tied[0].write)
     assert tied[0].process.wait(timeout=2) == -signal.SIGKILL
     assert tied[1].process.poll() is None
     os.close(tied[1].write)
+
+
+def test_a_lifeline_of_a_process_alone_spares_its_group(tied: list[Tied]) -> None:
+    one = Tied("kernel-alone", "busy")
+    tied.append(one)
+    os.close(one.write)
+    assert one.process.wait(timeout=2) == -signal.SIGKILL
+    assert is_alive(int(one.said))
+    os.kill(int(one.said), signal.SIGKILL)

@@ -163,15 +163,25 @@ async def test_random_numbers_differ_between_processes(factory: ProcessFactory) 
     assert len({await talk.ask("random") for talk in talks}) == 3
 
 
-async def test_a_frame_over_the_limit_closes_the_channel(factory: ProcessFactory) -> None:
+async def test_a_frame_over_the_limit_is_a_crash(factory: ProcessFactory) -> None:
     talk = Conversation(await factory.fork("t"))
     talk.tell("too-large")
     async with asyncio.timeout(WAIT):
         assert isinstance(await talk.closed, FrameTooLargeError)
     with pytest.raises(ChannelClosedError):
         talk.tell("echo x")
-    talk.process.kill(expected=False)
-    assert not (await exit_of(talk.process)).expected
+    report = await exit_of(talk.process)
+    assert (report.signal, report.expected) == (signal.SIGKILL, False)
+
+
+async def test_a_process_that_closes_its_channel_and_lives_on_is_ended(
+    factory: ProcessFactory, monkeypatch
+) -> None:
+    monkeypatch.setattr("paglets.supervise.process._EXIT_TIMEOUT", 0.05)
+    talk = Conversation(await factory.fork("t"))
+    talk.tell("hang-up")
+    report = await exit_of(talk.process)
+    assert (report.signal, report.expected) == (signal.SIGKILL, False)
 
 
 async def test_a_process_is_listed_when_it_is_handed_out(

@@ -1,9 +1,10 @@
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from paglets.supervise.restarts import GiveUp, RestartAt, RestartLimits, decide_restart
-import itertools
 
 LIMITS = RestartLimits(
     first_delay=1.0,
