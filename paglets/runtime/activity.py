@@ -139,10 +139,12 @@ class Activity:
                 agent_id=link.agent_id,
             ) from error
 
-    async def reopen(self, paglet: LocalPaglet, link: ChildLink, hook: Hook, event: bytes) -> None:
+    async def reopen(
+        self, paglet: LocalPaglet, link: ChildLink, hook: Hook | None, event: bytes
+    ) -> None:
         """Open the gate of a process that was to leave and does not, after a last hook."""
         try:
-            if hook.value in paglet.row.manifest.hooks:
+            if hook is not None and hook.value in paglet.row.manifest.hooks:
                 done = await self.run_hook(link, hook, event)
                 await self._commits.save(paglet, done.snapshot)
         except PagletsError as error:
@@ -294,6 +296,11 @@ class Activity:
             paglet.mailbox.put(entry, agent_id=paglet.agent_id)
         for entry in waiting:
             paglet.mailbox.put(entry, agent_id=paglet.agent_id)
+
+    async def hold(self, paglet: LocalPaglet, why: str) -> None:
+        """Keep an ACTIVE row from starting until a person decides."""
+        await self._commits.save(paglet, None, changes={"status": PagletStatus.HELD, "error": why})
+        self._recorder.record("held", why, agent_id=paglet.agent_id, level="warning")
 
     async def _unreadable(self, paglet: LocalPaglet, error: PagletsError) -> None:
         status = paglet.row.status

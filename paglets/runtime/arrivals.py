@@ -155,7 +155,7 @@ class Arrivals:
         received: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._receiving[transfer_id] = received
         try:
-            return await self._receive(transfer_id, header, chunks)
+            return await self._receive(header, chunks)
         finally:
             del self._receiving[transfer_id]
             received.set_result(None)
@@ -181,9 +181,7 @@ class Arrivals:
                     f"transfer {transfer_id} is still being received", retry_after=1.0
                 )
 
-    async def _receive(
-        self, transfer_id: str, header: EnvelopeHeader, chunks: AsyncIterator[bytes]
-    ) -> OutcomeBody:
+    async def _receive(self, header: EnvelopeHeader, chunks: AsyncIterator[bytes]) -> OutcomeBody:
         await failpoint_async("arrival.before_checks")
         try:
             await self._judge(header)

@@ -67,14 +67,19 @@ class Delivery:
         self._elsewhere = elsewhere
         self.is_stopping = False
         """Set at shutdown: nothing new is taken in."""
+        self.suspect: Callable[[LocalPaglet], None] = _unbound
+        """Told that a sender knows a higher epoch than this host's copy has."""
         self.wake: Callable[[LocalPaglet], None] = _unbound
         """Starts to wake an inactive paglet for a message; set by the composition root."""
 
-    async def deliver(self, agent_id: str, body: bytes) -> ReplyBody:
+    async def deliver(
+        self, agent_id: str, body: bytes, *, caller_gone: asyncio.Event | None = None
+    ) -> ReplyBody:
         """Deliver an encoded message and return its answer.
 
         A one-way message is answered when it is queued, durably where durability is MESSAGE. When
-        the awaiting task is cancelled, a message still queued is taken along.
+        `caller_gone` is set or the awaiting task is cancelled, a message still queued is taken
+        along.
 
         Raises:
             PagletsError: What the handler raised, or why the message was not handled.
@@ -87,6 +92,10 @@ class Delivery:
         paglet = self._roster.find(agent_id)
         if paglet is None or paglet.row.status is PagletStatus.MOVED:
             return await self._elsewhere.forward(agent_id, paglet, message, body, deadline=deadline)
+        known = message.epoch
+        row = paglet.row
+        if known is not None and known > row.epoch and message.birth_id == row.birth_id:
+            self.suspect(paglet)
         kept = paglet.remembered.get(message.message_id)
         if kept is not None:
             return _reply_or_raise(decode_outcome(kept.outcome))
@@ -98,7 +107,7 @@ class Delivery:
             entry = admitted
         if message.oneway:
             return self._addressed(paglet, message, ReplyBody())
-        reply = await self._outcome(paglet, entry, deadline)
+        reply = await self._outcome(paglet, entry, deadline, caller_gone)
         return self._addressed(paglet, message, reply)
 
     def _addressed(self, paglet: LocalPaglet, message: WireMessage, reply: ReplyBody) -> ReplyBody:
@@ -106,16 +115,20 @@ class Delivery:
             return reply
         return msgspec.structs.replace(reply, address=self._roster.ref(paglet))
 
-    async def _outcome(self, paglet: LocalPaglet, entry: Queued, deadline: float) -> ReplyBody:
+    async def _outcome(
+        self,
+        paglet: LocalPaglet,
+        entry: Queued,
+        deadline: float,
+        caller_gone: asyncio.Event | None,
+    ) -> ReplyBody:
         work = entry.work
         work.waiters += 1
         try:
-            async with asyncio.timeout_at(deadline):
-                return await asyncio.shield(work.outcome)
-        except TimeoutError as error:
-            if isinstance(error, PagletsError):
-                raise
-            raise self._late(paglet, entry) from error
+            await _first(work.outcome, caller_gone, deadline)
+            if work.outcome.done():
+                return work.outcome.result()
+            raise self._late(paglet, entry)
         finally:
             work.waiters -= 1
             if not work.waiters and not work.outcome.done():
@@ -243,6 +256,23 @@ class Delivery:
         elif paglet.watches_queue and paglet.link is not None:
             paglet.link.tell(QueuedNews(count=len(paglet.mailbox)))
         return entry
+
+
+async def _first(
+    outcome: asyncio.Future[ReplyBody], gone: asyncio.Event | None, deadline: float
+) -> None:
+    """Wait for an outcome, for its caller to go away, or for `deadline` on the loop's clock."""
+    if outcome.done():
+        return
+    left = max(0.0, deadline - asyncio.get_running_loop().time())
+    if gone is None:
+        await asyncio.wait((outcome,), timeout=left)
+        return
+    going = asyncio.ensure_future(gone.wait())
+    try:
+        await asyncio.wait((outcome, going), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        going.cancel()
 
 
 def _stored(agent_id: str, message: WireMessage, body: bytes) -> QueuedMessage:

@@ -32,6 +32,11 @@ def mobility_event(source: PeerAddress, target: PeerAddress, kind: EnvelopeKind)
     return msgspec.json.encode(fields)
 
 
+def creation_event(here: PeerAddress) -> bytes:
+    """Return a CreationEvent as JSON."""
+    return msgspec.json.encode({"host_name": here.name, "host_address": here.url})
+
+
 def clone_event(
     source: PagletProxyRef, clone_id: str, here: PeerAddress, target: PeerAddress
 ) -> bytes:

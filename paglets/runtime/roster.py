@@ -42,6 +42,12 @@ class Work:
     """Ends a handler that runs longer than `handler_limit`."""
 
 
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 Queued = Entry[Work]
 """A message in a mailbox of this host."""
 
@@ -58,6 +64,7 @@ class LocalPaglet:
     """Whether messages may enter the child."""
     verb: Verb | None = None
     """The life-cycle verb that is running."""
+    verb_ended: asyncio.Event = field(default_factory=_set_event)
     starting: asyncio.Future[None] | None = None
     """Done when the paglet's process has been started, its owed hook run and the gate opened."""
     running: Queued | None = None
@@ -115,6 +122,18 @@ class LocalPaglet:
         if starting is not None and not starting.done():
             await asyncio.wait([starting], timeout=timeout)
 
+    async def idle(self, *, timeout: float) -> None:
+        """Wait until neither a start nor a verb is under way.
+
+        Raises:
+            TimeoutError: One still is, after `timeout` seconds.
+        """
+        async with asyncio.timeout(timeout):
+            while self.starting is not None or self.verb is not None:
+                if self.starting is not None:
+                    await asyncio.shield(self.starting)
+                await self.verb_ended.wait()
+
     @contextmanager
     def doing(self, verb: Verb) -> Iterator[None]:
         """Hold this paglet for one life-cycle verb.
@@ -137,10 +156,12 @@ class LocalPaglet:
                 verb=str(self.verb),
             )
         self.verb = verb
+        self.verb_ended.clear()
         try:
             yield
         finally:
             self.verb = None
+            self.verb_ended.set()
 
     def require(self, verb: Verb, *statuses: PagletStatus, story: list[str]) -> None:
         """Raise LifecycleError unless its status is one of `statuses`."""

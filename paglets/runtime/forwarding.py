@@ -1,0 +1,262 @@
+"""Messages for paglets that are elsewhere: forward, hand over after a move, find.
+
+Forwarding follows tombstones, whose epochs rise, at most `HOP_LIMIT` hops; where a tombstone is
+gone the first host asks all others, and the highest epoch wins. Every answer carries the present
+address, so the next message goes direct.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+
+from paglets.model.enums import PagletStatus
+from paglets.model.errors import (
+    HostUnreachableError,
+    MessageExpiredError,
+    PagletMovedError,
+    PagletNotFoundError,
+    PagletsError,
+)
+from paglets.model.refs import Epoch, HostRef, PagletProxyRef
+from paglets.model.transfer import PeerAddress
+from paglets.runtime.childlink import as_failure
+from paglets.runtime.lifecycle import LIVING
+from paglets.runtime.ports import PeerCalls, PeerHosts
+from paglets.runtime.roster import LocalPaglet, Queued, Roster
+from paglets.store.store import Store
+from paglets.store.writes import DeleteMessages
+from paglets.wire.bodies import AgentInfo, ReplyBody
+from paglets.wire.messages import WireMessage, patch_message
+
+HOP_LIMIT = 8
+"""Hosts a message is forwarded through."""
+_LOCATE_TIMEOUT = 2.0
+"""Seconds each host has to say whether it knows a paglet."""
+_HAND_OVER_PAUSE = 0.2
+"""Seconds between attempts to hand over a message that was acknowledged here."""
+
+
+class Forwarding:
+    """Sends messages from one host to where their paglets are; used from its loop."""
+
+    def __init__(self, roster: Roster, store: Store, hosts: PeerHosts, calls: PeerCalls) -> None:
+        self._roster = roster
+        self._store = store
+        self._hosts = hosts
+        self._calls = calls
+
+    async def forward(
+        self,
+        agent_id: str,
+        tombstone: LocalPaglet | None,
+        message: WireMessage,
+        body: bytes,
+        *,
+        deadline: float,
+    ) -> ReplyBody:
+        """Send a message on to where its paglet is.
+
+        Args:
+            agent_id: Whose.
+            tombstone: What this host knows of it; None for nothing.
+            message: Its header.
+            body: The whole, passed on undecoded.
+            deadline: On the loop's clock.
+
+        Raises:
+            PagletMovedError: Further than `HOP_LIMIT` hosts, or round in a circle.
+            PagletNotFoundError: Nobody knows it.
+            PagletsError: What the other host answered.
+        """
+        if message.hops >= HOP_LIMIT:
+            raise PagletMovedError(
+                f"{agent_id} moved on over more than {HOP_LIMIT} hosts: send again, or use "
+                "context.proxies.find to learn where it is",
+                agent_id=agent_id,
+            )
+        if tombstone is None or tombstone.row.peer is None:
+            return await self._search_and_send(agent_id, message, body, deadline)
+        sender = message.sender.agent_id if message.sender else ""
+        earlier = tombstone.handing.get(sender) if sender else None
+        if earlier is not None:
+            # Messages of this sender are being handed over: this one must not overtake them.
+            await asyncio.wait([earlier], timeout=max(0.0, deadline - _now()))
+        row = tombstone.row
+        assert row.peer is not None
+        try:
+            reply = await self._send(
+                row.peer, agent_id, message, body, deadline, known=(row.epoch, row.birth_id)
+            )
+        except PagletNotFoundError:
+            if message.hops:
+                raise
+            return await self._search_and_send(agent_id, message, body, deadline)
+        self._shorten(tombstone, reply.address)
+        return reply
+
+    async def send_to(
+        self, ref: PagletProxyRef, message: WireMessage, body: bytes, *, deadline: float
+    ) -> ReplyBody:
+        """Send a paglet's message to a paglet that this host knows nothing of.
+
+        Raises:
+            PagletsError: As `forward`.
+        """
+        peer = PeerAddress(ref.host_id, ref.host_name, ref.host_url)
+        try:
+            return await self._send(
+                peer, ref.agent_id, message, body, deadline, known=(ref.epoch, ref.birth_id)
+            )
+        except PagletNotFoundError:
+            return await self._search_and_send(ref.agent_id, message, body, deadline)
+
+    async def _send(
+        self,
+        peer: PeerAddress,
+        agent_id: str,
+        message: WireMessage,
+        body: bytes,
+        deadline: float,
+        *,
+        known: tuple[Epoch, str],
+    ) -> ReplyBody:
+        left = deadline - _now()
+        if left <= 0:
+            raise MessageExpiredError(
+                f"no time is left to send {message.kind!r} on to {peer.name or peer.url}",
+                agent_id=agent_id,
+            )
+        onward = patch_message(
+            body,
+            hops=message.hops + 1,
+            budget_ms=max(1, int(left * 1000)),
+            epoch=known[0],
+            birth_id=known[1],
+        )
+        return await self._calls.send(peer, agent_id, onward, timeout=left)
+
+    async def _search_and_send(
+        self, agent_id: str, message: WireMessage, body: bytes, deadline: float
+    ) -> ReplyBody:
+        if message.hops:
+            raise PagletNotFoundError(
+                f"{self._roster.me.name} knows no paglet {agent_id}", agent_id=agent_id
+            )
+        found = await self.locate(agent_id)
+        peer = PeerAddress("", found.host_name, found.host_url)
+        return await self._send(
+            peer, agent_id, message, body, deadline, known=(found.epoch, found.birth_id)
+        )
+
+    async def locate(self, agent_id: str) -> AgentInfo:
+        """Ask the online hosts where a paglet is; the highest epoch wins.
+
+        Raises:
+            PagletNotFoundError: No host that answered has it; the message names the silent ones.
+        """
+        hosts = [host for host in self._hosts.hosts() if host.online]
+        answers = await asyncio.gather(
+            *(self._ask(host, agent_id) for host in hosts), return_exceptions=True
+        )
+        known = [
+            a for a in answers if isinstance(a, AgentInfo) and PagletStatus(a.status) in LIVING
+        ]
+        if known:
+            return max(known, key=lambda info: Epoch(*info.epoch))
+        silent = [h.name for h, a in zip(hosts, answers, strict=True) if isinstance(a, Exception)]
+        raise PagletNotFoundError(
+            f"no host of the mesh has a paglet {agent_id}"
+            + (f"; no answer from {', '.join(silent)}" if silent else ""),
+            agent_id=agent_id,
+            silent=silent,
+        )
+
+    async def _ask(self, host: HostRef, agent_id: str) -> AgentInfo | None:
+        peer = PeerAddress(host.host_id, host.name, host.url)
+        return await self._calls.locate(peer, agent_id, timeout=_LOCATE_TIMEOUT)
+
+    def _shorten(self, tombstone: LocalPaglet, address: PagletProxyRef | None) -> None:
+        """Point a tombstone at the present address: the next message goes direct."""
+        row = tombstone.row
+        if address is None or address.host_id == self._roster.me.host_id or not address.host_id:
+            return
+        if row.status is PagletStatus.MOVED and address.epoch > row.epoch:
+            peer = PeerAddress(address.host_id, address.host_name, address.host_url)
+            tombstone.row = replace(row, peer=peer)
+
+    async def hand_over(self, paglet: LocalPaglet) -> None:
+        """Hand the messages that came during a move to the target, in order per sender.
+
+        Those that travelled in the envelope are sent again under their ids: the target joins them,
+        and so their callers here get the outcome. Acknowledged one-way ones that travelled are
+        the target's already.
+        """
+        groups: dict[str, list[Queued]] = defaultdict(list)
+        gone: list[str] = []
+        for entry in paglet.mailbox.drain():
+            if entry.oneway and entry.message_id in paglet.travelled:
+                gone.append(entry.message_id)
+                continue
+            groups[entry.sender or entry.message_id].append(entry)
+        if gone:
+            await self._store.commit(DeleteMessages(paglet.agent_id, tuple(gone)))
+        await asyncio.gather(
+            *(self._hand_group(paglet, sender, entries) for sender, entries in groups.items())
+        )
+
+    async def _hand_group(
+        self, paglet: LocalPaglet, sender: str, entries: Sequence[Queued]
+    ) -> None:
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        paglet.handing[sender] = ended
+        try:
+            for number, entry in enumerate(entries, 1):
+                is_last = number == len(entries)
+                await self._hand(paglet, entry, tell_address=is_last)
+        finally:
+            del paglet.handing[sender]
+            ended.set_result(None)
+
+    async def _hand(self, paglet: LocalPaglet, entry: Queued, *, tell_address: bool) -> None:
+        outcome = entry.work.outcome
+        while True:
+            try:
+                reply = await self._hand_once(paglet, entry)
+            except HostUnreachableError as error:
+                if (entry.stored or entry.oneway) and _now() < entry.deadline:
+                    await asyncio.sleep(_HAND_OVER_PAUSE)
+                    continue
+                result: ReplyBody | PagletsError = error
+            except PagletsError as error:
+                result = as_failure(error)
+            else:
+                result = reply if tell_address else msgspec.structs.replace(reply, address=None)
+            break
+        if entry.stored:
+            await self._store.commit(DeleteMessages(paglet.agent_id, (entry.message_id,)))
+        if outcome.done():
+            return
+        if isinstance(result, ReplyBody):
+            outcome.set_result(result)
+        else:
+            outcome.set_exception(result)
+
+    async def _hand_once(self, paglet: LocalPaglet, entry: Queued) -> ReplyBody:
+        row = paglet.row
+        if row.status is not PagletStatus.MOVED or row.peer is None:
+            raise PagletMovedError(f"{paglet.agent_id} has come back", agent_id=paglet.agent_id)
+        left = min(entry.deadline - _now(), 30.0)
+        if left <= 0:
+            raise MessageExpiredError(f"no time is left for {entry.work.kind!r}")
+        body = patch_message(
+            entry.body, hops=1, attempt=2, budget_ms=int(left * 1000), timestamp=time.time()
+        )
+        return await self._calls.send(row.peer, paglet.agent_id, body, timeout=left)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,297 @@
+"""Sleeping and waking: deactivate, activate, timers, waking by messages, shutdown."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+
+from paglets.config.settings import Timeouts
+from paglets.failpoints import failpoint_async
+from paglets.model.enums import Hook, PagletStatus, Verb
+from paglets.model.errors import LifecycleError, PagletCrashedError, PagletsError
+from paglets.model.inactive import DeactivationPolicy
+from paglets.model.refs import PagletProxyRef
+from paglets.runtime.activity import Activity
+from paglets.runtime.commits import Commits
+from paglets.runtime.idempotency import CallOutcome, Keeper, Once
+from paglets.runtime.quiescing import Quiescer, Taken
+from paglets.runtime.recorder import Recorder
+from paglets.runtime.roster import LocalPaglet, Queued, Roster
+from paglets.runtime.tasks import Tasks
+from paglets.store.rows import QueuedMessage
+from paglets.store.writes import PutMessages, Write
+from paglets.wire.policies import encode_policy
+
+_LONGEST_TIMER = 24 * 3600.0
+"""Timers beyond this are set again when it has passed; loops count no further reliably."""
+
+
+class Inactivity:
+    """Puts paglets of one host to sleep and wakes them; used from its loop."""
+
+    def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
+        self,
+        *,
+        roster: Roster,
+        commits: Commits,
+        activity: Activity,
+        quiescer: Quiescer,
+        recorder: Recorder,
+        once: Once,
+        tasks: Tasks,
+        timeouts: Timeouts,
+    ) -> None:
+        self._roster = roster
+        self._commits = commits
+        self._activity = activity
+        self._quiescer = quiescer
+        self._recorder = recorder
+        self._once = once
+        self._tasks = tasks
+        self._timeouts = timeouts
+
+    async def deactivate(
+        self, agent_id: str, policy: DeactivationPolicy, *, key: str | None
+    ) -> PagletProxyRef:
+        """Put a paglet to sleep; its state is durable and its process gone when this returns.
+
+        Raises:
+            BusyError: Another life-cycle verb runs.
+            HookError: `on_deactivating` raised; the paglet goes on.
+            QuiesceTimeoutError: Its handlers did not end; the paglet goes on.
+        """
+
+        async def work(keep: Keeper) -> PagletProxyRef:
+            paglet = self._roster.get(agent_id)
+            await paglet.ready(timeout=self._timeouts.hook)
+            with paglet.doing(Verb.DEACTIVATE):
+                statuses = (PagletStatus.ACTIVE, PagletStatus.INACTIVE)
+                story = self._recorder.story(agent_id)
+                paglet.require(Verb.DEACTIVATE, *statuses, story=story)
+                if paglet.row.status is PagletStatus.INACTIVE:
+                    await self._change_policy(paglet, policy)
+                else:
+                    await self._sleep(paglet, policy, "requested", keep)
+            return self._roster.ref(paglet)
+
+        return _address(await self._once.run(key, work))
+
+    async def sleep_itself(self, paglet: LocalPaglet, policy: DeactivationPolicy) -> None:
+        """Carry out a paglet's own `deactivate()`; it has unwound."""
+        with paglet.doing(Verb.DEACTIVATE):
+            await self._sleep(paglet, policy, "requested", Keeper(None))
+
+    async def _change_policy(self, paglet: LocalPaglet, policy: DeactivationPolicy) -> None:
+        await self._commits.save(paglet, None, changes={"policy": policy})
+        self.set_timer(paglet)
+
+    async def _sleep(
+        self, paglet: LocalPaglet, policy: DeactivationPolicy, reason: str, keep: Keeper
+    ) -> None:
+        event = msgspec.json.encode({"reason": reason, "policy": encode_policy(policy)})
+        try:
+            taken = await self._quiescer.take(paglet, Verb.DEACTIVATE, Hook.ON_DEACTIVATING, event)
+        except PagletCrashedError as error:
+            await self._activity.crash(paglet, error)
+            raise
+        except PagletsError as error:
+            await self._go_on(paglet, error)
+            raise
+        await failpoint_async("deactivate.before_commit")
+        try:
+            await self._commit_sleep(paglet, policy, taken, keep)
+        except PagletsError:
+            # The disk did not take it: the paglet goes on from what was taken, nothing is lost.
+            await self._activity.restart(
+                paglet, Hook.ON_ACTIVATION, b'{"reason":"recovered"}', state=taken.state
+            )
+            raise
+        await failpoint_async("deactivate.after_commit")
+        self._recorder.record("deactivate", f"put to sleep ({reason})", agent_id=paglet.agent_id)
+        self.set_timer(paglet)
+        if policy.activate_on_message and len(paglet.mailbox):
+            self.wake(paglet)
+
+    async def _commit_sleep(
+        self, paglet: LocalPaglet, policy: DeactivationPolicy, taken: Taken, keep: Keeper
+    ) -> None:
+        async with paglet.committing:
+            present = paglet.row
+            row = replace(
+                present,
+                status=PagletStatus.INACTIVE,
+                policy=policy,
+                state=taken.state or present.state,
+                changed_at=time.time(),
+            )
+            waiting = list(paglet.mailbox)
+            kept = stored_messages(paglet, waiting) if policy.queue_messages else ()
+            outcome = CallOutcome(ref=self._roster.ref(paglet))
+            writes: list[Write] = [*kept, *keep.writes(outcome)]
+            await self._commits.put(paglet, present, row, writes=writes)
+
+    async def _go_on(self, paglet: LocalPaglet, error: PagletsError) -> None:
+        link = paglet.link
+        if link is not None and not link.is_over and not link.has_left:
+            await self._activity.reopen(paglet, link, None, b"{}")
+            return
+        paglet.link = None
+        await self._activity.restart(paglet, Hook.ON_ACTIVATION, b'{"reason":"recovered"}')
+        self._recorder.record(
+            "deactivate",
+            f"was not put to sleep and started again: {error.message}",
+            agent_id=paglet.agent_id,
+            level="warning",
+        )
+
+    async def activate(self, agent_id: str, *, key: str | None) -> PagletProxyRef:
+        """Wake an inactive, crashed or mended paglet; its gate is open when this returns.
+
+        Raises:
+            LifecycleError: It moved, or is held.
+            StateError: Its state does not fit its class; it stays UNREADABLE.
+            HookError: `on_activation` raised; it is CRASHED.
+        """
+
+        async def work(_keep: Keeper) -> PagletProxyRef:
+            paglet = self._roster.get(agent_id)
+            await self.activate_here(paglet, "requested")
+            return self._roster.ref(paglet)
+
+        return _address(await self._once.run(key, work))
+
+    async def activate_here(self, paglet: LocalPaglet, reason: str) -> None:
+        """Wake `paglet`; one waker at a time, the others wait and find it awake."""
+        await paglet.ready(timeout=self._timeouts.hook)
+        if paglet.row.status is PagletStatus.ACTIVE and paglet.link is not None:
+            return
+        with paglet.doing(Verb.ACTIVATE):
+            paglet.require(
+                Verb.ACTIVATE,
+                PagletStatus.INACTIVE,
+                PagletStatus.CRASHED,
+                PagletStatus.UNREADABLE,
+                PagletStatus.ACTIVE,
+                story=self._recorder.story(paglet.agent_id),
+            )
+            paglet.restart_pending = False
+            self._stop_timer(paglet)
+            paglet.starting = asyncio.get_running_loop().create_future()
+            try:
+                await self._activity.revive(paglet, reason)
+            finally:
+                if paglet.starting is not None:
+                    paglet.starting.set_result(None)
+                    paglet.starting = None
+
+    def wake(self, paglet: LocalPaglet) -> None:
+        """Begin to wake an inactive paglet because a message waits for it."""
+        if paglet.starting is None:
+            self._tasks.start(self._wake(paglet, "message"), f"waking {paglet.agent_id}")
+
+    async def _wake(self, paglet: LocalPaglet, reason: str) -> None:
+        if paglet.row.status is not PagletStatus.INACTIVE:
+            return
+        try:
+            await self.activate_here(paglet, reason)
+        except PagletsError as error:
+            self._activity.fail_messages(paglet, error, True)
+            self._recorder.record(
+                "activate",
+                f"was not woken ({reason}): {error.message}",
+                agent_id=paglet.agent_id,
+                level="error",
+            )
+
+    def set_timer(self, paglet: LocalPaglet) -> None:
+        """Set or clear the timer that wakes an inactive paglet."""
+        self._stop_timer(paglet)
+        policy = paglet.row.policy
+        if (
+            paglet.row.status is not PagletStatus.INACTIVE
+            or policy is None
+            or policy.activate_at is None
+        ):
+            return
+        delay = policy.activate_at.timestamp() - time.time()
+        loop = asyncio.get_running_loop()
+        paglet.wake_timer = loop.call_later(
+            min(max(0.0, delay), _LONGEST_TIMER), self._timer_rang, paglet
+        )
+
+    def _timer_rang(self, paglet: LocalPaglet) -> None:
+        policy = paglet.row.policy
+        if policy is None or policy.activate_at is None:
+            return
+        if policy.activate_at.timestamp() > time.time() + 0.001:
+            self.set_timer(paglet)
+            return
+        self._tasks.start(self._wake(paglet, "timer"), f"timer of {paglet.agent_id}")
+
+    def _stop_timer(self, paglet: LocalPaglet) -> None:
+        if paglet.wake_timer is not None:
+            paglet.wake_timer.cancel()
+            paglet.wake_timer = None
+
+    async def shut_down(self) -> None:
+        """Quiesce every process at once; rows stay ACTIVE, so that they come back.
+
+        Handlers that still run after `Timeouts.shutdown` are cut: a LIFECYCLE paglet's state is
+        saved as it is, a MESSAGE paglet keeps its last commit.
+        """
+        running = [paglet for paglet in self._roster if paglet.link is not None]
+        for paglet in running:
+            self._stop_timer(paglet)
+        await asyncio.gather(*(self._stop(paglet) for paglet in running))
+
+    async def _stop(self, paglet: LocalPaglet) -> None:
+        event = b'{"reason":"shutdown"}'
+        try:
+            await paglet.idle(timeout=self._timeouts.shutdown)
+            if paglet.link is None or paglet.row.status is not PagletStatus.ACTIVE:
+                return
+            taken = await self._quiescer.take(
+                paglet,
+                Verb.DEACTIVATE,
+                Hook.ON_DEACTIVATING,
+                event,
+                anyway=True,
+                timeout=self._timeouts.shutdown,
+            )
+            async with paglet.committing:
+                present = paglet.row
+                row = replace(present, state=taken.state or present.state)
+                kept = stored_messages(paglet, [e for e in paglet.mailbox if e.oneway])
+                await self._commits.put(paglet, present, row, writes=kept)
+        except (PagletsError, TimeoutError) as error:
+            self._recorder.record(
+                "shutdown",
+                f"kept its last commit: {error}",
+                agent_id=paglet.agent_id,
+                level="warning",
+            )
+
+
+def stored_messages(paglet: LocalPaglet, entries: Sequence[Queued]) -> tuple[Write, ...]:
+    """Return the write that stores queued messages with their paglet; none if all are."""
+    fresh = tuple(
+        QueuedMessage(
+            agent_id=paglet.agent_id,
+            message_id=entry.message_id,
+            priority=min(entry.priority, 10),
+            body=entry.body,
+        )
+        for entry in entries
+        if not entry.stored
+    )
+    for entry in entries:
+        entry.stored = True
+    return (PutMessages(fresh),) if fresh else ()
+
+
+def _address(ref: PagletProxyRef | None) -> PagletProxyRef:
+    if ref is None:
+        raise LifecycleError("this key was used for a call that gives no address")
+    return ref

@@ -1,0 +1,74 @@
+"""A paglet's own wish to leave: `dispatch`, `deactivate`, `dispose` of oneself, after the unwind.
+
+The handler, hook or `run()` that asked for it has ended already; what comes of it is told to the
+sender of the message, and to the paglet by `on_move_failed`.
+"""
+
+from paglets.model.enums import Verb
+from paglets.model.errors import InvalidRequestError, LifecycleError, PagletsError
+from paglets.model.inactive import DeactivationPolicy
+from paglets.runtime.creation import Creation
+from paglets.runtime.departures import Departures
+from paglets.runtime.inactivity import Inactivity
+from paglets.runtime.recorder import Recorder
+from paglets.runtime.roster import LocalPaglet, Roster
+from paglets.wire.bodies import ReplyBody
+from paglets.wire.calls import Departure
+from paglets.wire.policies import decode_policy
+
+
+class Leaving:
+    """Carries out the departures paglets of one host ask for themselves; used from its loop."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        departures: Departures,
+        inactivity: Inactivity,
+        creation: Creation,
+        recorder: Recorder,
+    ) -> None:
+        self._roster = roster
+        self._departures = departures
+        self._inactivity = inactivity
+        self._creation = creation
+        self._recorder = recorder
+
+    async def leave(self, paglet: LocalPaglet, departure: Departure) -> ReplyBody:
+        """Carry out a departure; the reply is what the sender of the message gets.
+
+        Raises:
+            TransferError: It did not happen; the paglet has been told.
+            MoveInDoubtError: Not known yet whether it has.
+            PagletsError: It could not sleep or end; it goes on.
+        """
+        verb = Verb(departure.verb)
+        match verb:
+            case Verb.DISPATCH:
+                if departure.ticket is None:
+                    raise InvalidRequestError("a dispatch without a target")
+                ref = await self._departures.depart(paglet, departure.ticket, departure.check_id)
+                return ReplyBody(address=ref, moved=True)
+            case Verb.DEACTIVATE:
+                policy = DeactivationPolicy()
+                if departure.policy is not None:
+                    policy = decode_policy(departure.policy)
+                await self._inactivity.sleep_itself(paglet, policy)
+                return ReplyBody()
+            case Verb.DISPOSE:
+                await self._creation.dispose_itself(paglet)
+                return ReplyBody()
+            case _:
+                raise LifecycleError(f"a paglet cannot {verb} itself")
+
+    async def leave_quietly(self, paglet: LocalPaglet, departure: Departure) -> None:
+        """Carry out a departure that no sender waits for; what goes wrong is recorded."""
+        try:
+            await self.leave(paglet, departure)
+        except PagletsError as error:
+            self._recorder.record(
+                "departure",
+                f"could not {departure.verb}: {error.message}",
+                agent_id=paglet.agent_id,
+                level="warning",
+            )

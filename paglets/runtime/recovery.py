@@ -1,0 +1,103 @@
+"""What a starting host does with the rows it finds: start, carry on, or leave alone."""
+
+import asyncio
+from collections.abc import Callable
+
+from paglets.model.enums import PagletStatus, TransferOutcome, TransferRole
+from paglets.model.errors import PagletsError
+from paglets.runtime.activity import Activity
+from paglets.runtime.courier import Courier
+from paglets.runtime.fencing import Fencing
+from paglets.runtime.inactivity import Inactivity
+from paglets.runtime.lifecycle import Recovery, decide_recovery
+from paglets.runtime.recorder import Recorder
+from paglets.runtime.roster import LocalPaglet, Roster
+from paglets.store.store import Store
+
+_FENCE_TIMEOUT = 2.0
+"""Seconds that peers have, before rows start, to say that they own one at a higher epoch."""
+
+
+class Restorer:
+    """Brings the rows of one host back to life when it starts; used from its loop."""
+
+    def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
+        self,
+        *,
+        roster: Roster,
+        store: Store,
+        activity: Activity,
+        inactivity: Inactivity,
+        courier: Courier,
+        fencing: Fencing,
+        recorder: Recorder,
+        rolled_back: Callable[[], bool],
+    ) -> None:
+        self._roster = roster
+        self._store = store
+        self._activity = activity
+        self._inactivity = inactivity
+        self._courier = courier
+        self._fencing = fencing
+        self._recorder = recorder
+        self._rolled_back = rolled_back
+
+    def load(self) -> None:
+        """Take every row into memory; messages for them wait from now on."""
+        for row in self._store.all_rows():
+            paglet = self._roster.put(row)
+            paglet.remembered.update(
+                {kept.message_id: kept for kept in self._store.outcomes(row.agent_id)}
+            )
+            if decide_recovery(row, rolled_back=False) == Recovery.START:
+                paglet.starting = asyncio.get_running_loop().create_future()
+        for problem in self._store.problems:
+            self._recorder.record(
+                "damage", f"{problem.source} {problem.key}: {problem.reason}", level="error"
+            )
+
+    async def run(self) -> None:
+        """Settle what is in doubt and start what is to run, after asking peers who owns it."""
+        self._resume_transfers()
+        paglets = list(self._roster)
+        await self._fencing.compare_all(timeout=_FENCE_TIMEOUT)
+        rolled_back = self._rolled_back()
+        await asyncio.gather(*(self._restore(paglet, rolled_back) for paglet in paglets))
+
+    def _resume_transfers(self) -> None:
+        for record in self._store.transfers(role=TransferRole.SOURCE):
+            if record.outcome is TransferOutcome.UNDECIDED:
+                paglet = self._roster.find(record.agent_id)
+                if paglet is not None and paglet.row.transfer_id == record.transfer_id:
+                    self._courier.carry(paglet, record, is_fresh=False)
+            elif record.outcome is TransferOutcome.ACCEPTED and record.settled_at is None:
+                self._courier.confirm(record)
+
+    async def _restore(self, paglet: LocalPaglet, rolled_back: bool) -> None:
+        try:
+            await self._start_or_hold(paglet, rolled_back)
+        except PagletsError as error:
+            self._recorder.record(
+                "recover",
+                f"did not start: {error.message}",
+                agent_id=paglet.agent_id,
+                level="error",
+            )
+        finally:
+            if paglet.starting is not None and not paglet.starting.done():
+                paglet.starting.set_result(None)
+                paglet.starting = None
+
+    async def _start_or_hold(self, paglet: LocalPaglet, rolled_back: bool) -> None:
+        plan = decide_recovery(paglet.row, rolled_back=rolled_back)
+        if plan == Recovery.START:
+            reason = "recovered" if paglet.row.status is PagletStatus.ACTIVE else "startup"
+            await self._activity.revive(paglet, reason)
+        elif rolled_back and paglet.row.status is PagletStatus.ACTIVE:
+            await self._activity.hold(
+                paglet,
+                "the data folder was restored from an older copy: `paglets transfer "
+                f"resolve {paglet.agent_id} --resume --yes` starts it, if nobody else has it",
+            )
+        elif plan == Recovery.LEAVE:
+            self._inactivity.set_timer(paglet)
