@@ -27,6 +27,10 @@ from paglets.model.manifest import (
 from paglets.wire.codec import StateCodec
 from paglets.wire.schema import json_schema
 
+_TRAVEL_HOOKS = frozenset(
+    {Hook.ON_DISPATCHING, Hook.ON_ARRIVAL, Hook.ON_REVERTING, Hook.ON_MOVE_FAILED}
+)
+
 
 def class_name_of(cls: type) -> str:
     """Return `module:QualName` of a class, as hosts name it.
@@ -129,6 +133,14 @@ def overridden_hooks(cls: type) -> tuple[str, ...]:
     )
 
 
+def _told_hooks(cls: type, *, has_itinerary: bool) -> tuple[str, ...]:
+    """Return the hooks a host must tell: those overridden, and those at which a plan acts."""
+    hooks = overridden_hooks(cls)
+    if not has_itinerary:
+        return hooks
+    return tuple(hook.value for hook in Hook if hook.value in hooks or hook in _TRAVEL_HOOKS)
+
+
 def make_manifest(cls: type, routes: RoutingTable, *, code_version: str) -> ClassManifest:
     """Return what hosts must know of a class; checks everything about it that can be checked.
 
@@ -137,7 +149,6 @@ def make_manifest(cls: type, routes: RoutingTable, *, code_version: str) -> Clas
     """
     state_class = state_class_of(cls)
     StateCodec.for_class(state_class)
-    itinerary_field(state_class)
     for route in routes.routes.values():
         route.prepare(cls)
     auto_start = _of(cls, "auto_start")
@@ -152,7 +163,7 @@ def make_manifest(cls: type, routes: RoutingTable, *, code_version: str) -> Clas
         restart=restart,
         run_grace=_seconds(_of(cls, "run_grace")) or 0.0,
         handler_limit=_seconds(_of(cls, "handler_limit")),
-        hooks=overridden_hooks(cls),
+        hooks=_told_hooks(cls, has_itinerary=itinerary_field(state_class) is not None),
         services=tuple(_contracts(cls, routes)),
         auto_start=None
         if not isinstance(auto_start, AutoStartSpec)

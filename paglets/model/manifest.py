@@ -47,6 +47,6 @@ class ClassManifest:
     run_grace: float = 0.0
     handler_limit: float | None = None
     hooks: tuple[str, ...] = ()
-    """Names of the hooks the class overrides; others are not called."""
+    """Names of the hooks the class overrides or its itinerary acts at; others are not called."""
     services: tuple[ContractManifest, ...] = ()
     auto_start: AutoStartManifest | None = None

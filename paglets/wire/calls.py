@@ -144,7 +144,8 @@ class Queued(Call, frozen=True, array_like=True, tag=True, kw_only=True):
 class Quiesce(Call, frozen=True, array_like=True, tag=True, kw_only=True):
     """Close the gate, run the hook, clean up, encode the state and exit. Answer: Quiesced.
 
-    On `Failed` the gate is open again, `run()` has been started anew, and the process lives on.
+    On `Failed` the process lives on with its gate shut, `stopping` false again and nothing running:
+    hooks may be run, then `OpenGate` lets messages in and starts `run()` anew.
     """
 
     call: int

@@ -55,7 +55,8 @@ class CheckReply(Struct, frozen=True, kw_only=True):
 class CloneCall(Struct, frozen=True, kw_only=True):
     """Clone the calling paglet; the host sends `CloneState` while this call waits."""
 
-    ticket: TransferTicket
+    ticket: TransferTicket | None = None
+    """None: on this host."""
     clone_agent_id: str | None = None
     """Chosen by a MESSAGE paglet so that a second run asks for the same clone."""
 
@@ -251,6 +252,7 @@ OPERATIONS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "wait_host": (WaitHostCall, HostReplyBody),
     "checkpoint": (CheckpointCall, Empty),
     "depart": (DepartCall, Empty),
+    "watch_queue": (Empty, Empty),
     "events": (EventsCall, EventsReply),
     "emit": (EmitCall, Empty),
     "advertise": (AdvertiseCall, Empty),

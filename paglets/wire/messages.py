@@ -71,7 +71,7 @@ def decode_message(body: bytes | memoryview) -> WireMessage:
         raise InvalidRequestError(f"no message: {error}") from error
     if not Priority.UNQUEUED <= message.priority <= Priority.MAX:
         raise InvalidRequestError(f"priority is {message.priority}; it is 0 to 10")
-    if bytes(message.args[:1]) != b"{":
+    if memoryview(message.args)[0] != ord("{"):
         raise InvalidRequestError("args of a message is a JSON object")
     return message
 

@@ -1,0 +1,199 @@
+"""How a paglet asks its host: `HostPort` over the private pipe.
+
+Several threads may ask at once; each waits for its own answer. A call of code that has left, or of
+a `run()` that is to end, unwinds instead. No lock is held while an answer is awaited, and none is
+awaited for ever: the host answers by the call's timeout, and after some grace we give up.
+"""
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeAlias, TypeVar
+
+import msgspec
+
+from paglets.agent.asynccode import refuse_in_async
+from paglets.agent.port import CHECK, CLONE, Operation
+from paglets.child.pipe import HostPipe
+from paglets.child.scope import CallScope, DepartureUnwind, current_scope
+from paglets.model.errors import DeadlineError, PagletsError, TooLargeError
+from paglets.model.refs import PagletProxyRef
+from paglets.wire.calls import HostCall, HostFailed, HostReply
+from paglets.wire.failures import decode_failure
+from paglets.wire.frames import FRAME_LIMIT, FrameTooLargeError
+from paglets.wire.hostcalls import Struct
+
+Q = TypeVar("Q", bound=Struct)
+R = TypeVar("R", bound=Struct)
+
+GRACE = 5.0
+"""Seconds after a call's timeout in which the host's own verdict is still awaited."""
+
+Job: TypeAlias = Callable[[], None]
+Answer: TypeAlias = HostReply | HostFailed
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class _Wait:
+    """A thread that waits for an answer; meanwhile it may be given hooks to run."""
+
+    __slots__ = ("inbox", "scope")
+
+    def __init__(self, scope: CallScope | None) -> None:
+        self.scope = scope
+        self.inbox: queue.SimpleQueue[Answer | Job | None] = queue.SimpleQueue()
+
+
+class ChildPort:
+    """Asks the host of this process. Safe in threads.
+
+    Args:
+        pipe: To the host.
+        ref: The paglet's own address.
+    """
+
+    def __init__(self, pipe: HostPipe, ref: PagletProxyRef) -> None:
+        self._pipe = pipe
+        self._ref = ref
+        self._numbers = itertools.count(1)
+        self._waits: dict[int, _Wait] = {}
+        self._futures: dict[int, Callable[[Answer], None]] = {}
+        self._cloning: _Wait | None = None
+        self._cloning_lock = threading.Lock()
+        self.lane_thread: int | None = None
+        """Thread that runs queued messages and hooks, set when it starts."""
+
+    @property
+    def sender(self) -> PagletProxyRef | None:
+        """The paglet's own address."""
+        return self._ref
+
+    def waiting(self) -> tuple[str, ...]:
+        """Return who waits on a blocking call made now."""
+        scope = current_scope()
+        return () if scope is None else scope.path
+
+    def derive_id(self) -> str | None:
+        """Return the next derived id of the message being handled, None for a random one."""
+        scope = current_scope()
+        return None if scope is None else scope.derive_id()
+
+    def require_blocking(self, what: str) -> None:
+        """Raise RuntimeError in async code."""
+        refuse_in_async(what, "await send_future(...) or call_future(...) there")
+
+    def call(self, operation: Operation[Q, R], request: Q, *, timeout: float) -> R:
+        """Ask and wait; see `HostPort.call`."""
+        scope = current_scope()
+        if scope is not None and scope.is_unwinding:
+            raise DepartureUnwind(operation.name)
+        if operation is not CHECK:  # asked by verbs that unwind, which async code may use
+            self.require_blocking(f"the call {operation.name!r} to the host")
+        wait = _Wait(scope)
+        number = next(self._numbers)
+        self._waits[number] = wait
+        serves = operation is CLONE and threading.get_ident() == self.lane_thread
+        try:
+            if serves:
+                self._cloning = wait
+            self._send(number, operation, request)
+            answer = self._await(wait, operation.name, timeout + GRACE)
+        finally:
+            del self._waits[number]
+            if serves:
+                self._stop_serving(wait)
+        if scope is not None and scope.is_over:
+            raise DepartureUnwind(operation.name)
+        return _result(operation, answer)
+
+    def call_future(self, operation: Operation[Q, R], request: Q, *, timeout: float) -> Future[R]:
+        """Ask and return at once; the future is completed by the reading thread."""
+        del timeout  # the host answers by the time that the request itself names
+        scope = current_scope()
+        if scope is not None and scope.is_unwinding:
+            raise DepartureUnwind(operation.name)
+        future: Future[R] = Future()
+        number = next(self._numbers)
+
+        def complete(answer: Answer) -> None:
+            try:
+                future.set_result(_result(operation, answer))
+            except PagletsError as error:
+                future.set_exception(error)
+
+        self._futures[number] = complete
+        try:
+            self._send(number, operation, request)
+        except PagletsError:
+            del self._futures[number]
+            raise
+        return future
+
+    def answered(self, answer: Answer) -> None:
+        """Hand an answer to who waits for it; called by the reading thread."""
+        complete = self._futures.pop(answer.call, None)
+        if complete is not None:
+            complete(answer)
+            return
+        wait = self._waits.get(answer.call)
+        if wait is not None:  # else it gave up waiting
+            wait.inbox.put(answer)
+
+    def interrupt(self, scope: CallScope) -> None:
+        """Unwind the calls of a `run()` that is to end."""
+        scope.is_over = True
+        for wait in list(self._waits.values()):
+            if wait.scope is scope:
+                wait.inbox.put(None)
+
+    def serve(self, job: Job) -> bool:
+        """Let the lane run `job` while it waits for a clone of its own; False if it does not."""
+        with self._cloning_lock:
+            if self._cloning is None:
+                return False
+            self._cloning.inbox.put(job)
+            return True
+
+    def _stop_serving(self, wait: _Wait) -> None:
+        with self._cloning_lock:
+            self._cloning = None
+        while not wait.inbox.empty():
+            item = wait.inbox.get_nowait()
+            if callable(item):
+                item()
+
+    def _send(self, number: int, operation: Operation[Q, R], request: Q) -> None:
+        body = _encoder.encode(request)
+        try:
+            self._pipe.send(
+                HostCall(call=number, op=operation.name, body=body, waiting=self.waiting())
+            )
+        except FrameTooLargeError as error:
+            raise TooLargeError(
+                f"{operation.name!r} with {len(body)} bytes is more than the {FRAME_LIMIT} bytes "
+                "that go to the host at once; send a file, or several messages"
+            ) from error
+
+    def _await(self, wait: _Wait, name: str, timeout: float) -> Answer:
+        while True:
+            try:
+                item = wait.inbox.get(timeout=timeout)
+            except queue.Empty:
+                raise DeadlineError(
+                    f"the host did not answer {name!r} within {timeout:g} s", operation=name
+                ) from None
+            if item is None:
+                raise DepartureUnwind(name)
+            if callable(item):
+                item()
+                continue
+            return item
+
+
+def _result(operation: Operation[Q, R], answer: Answer) -> R:
+    if isinstance(answer, HostFailed):
+        raise decode_failure(answer.failure)
+    return msgspec.msgpack.decode(answer.body, type=operation.reply)

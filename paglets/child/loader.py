@@ -1,0 +1,157 @@
+"""From `Load` to a class and its state: import, check, restore.
+
+The host has checked the module against the owner's allowed prefixes before it sent the name. Here
+the code runs for the first time, in a process that can be thrown away. Whatever is wrong becomes a
+typed error that says what helps.
+"""
+
+import hashlib
+import importlib
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from paglets.agent.introspection import (
+    check_itinerary,
+    class_name_of,
+    itinerary_field,
+    make_manifest,
+    state_class_of,
+)
+from paglets.agent.itinerary import Itinerary
+from paglets.agent.paglet import Paglet
+from paglets.model.errors import ClassLoadError, DamagedError
+from paglets.model.manifest import ClassManifest
+from paglets.model.names import parse_class_name
+from paglets.wire.calls import Load, Snapshot
+from paglets.wire.codec import Decoded, StateCodec
+
+AnyPaglet: TypeAlias = Paglet[object]
+"""A paglet whose State is known at run time only."""
+
+_TRACEBACK_LIMIT = 6
+"""Frames of an author's traceback that are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedClass:
+    """A class, its codec, and the paglet's state."""
+
+    cls: type[AnyPaglet]
+    manifest: ClassManifest
+    codec: StateCodec[object]
+    itinerary_field: str | None
+    state: object
+    is_new: bool
+    """Made now, not restored."""
+    data: bytes
+    """The state as it was restored, or as it is at first."""
+    dropped: tuple[str, ...] = ()
+
+
+def load(call: Load) -> LoadedClass:
+    """Import the class of `call` and make or restore its state.
+
+    Raises:
+        ClassLoadError: The module cannot be imported, or what is found is no fit Paglet.
+        StateError: The state does not fit the class.
+        DamagedError: The state's file is not what was written.
+    """
+    cls = find_class(call.class_name, call.import_paths)
+    manifest = make_manifest(cls, cls.routes, code_version=call.code_version)
+    state_class = state_class_of(cls)
+    codec: StateCodec[object] = StateCodec.for_class(state_class)
+    decoded, data = _restore(codec, call, has_state=state_class is not None)
+    field = itinerary_field(state_class)
+    plan = None if field is None else getattr(decoded.state, field)
+    if isinstance(plan, Itinerary):
+        check_itinerary(cls, plan)
+    return LoadedClass(
+        cls=cls,
+        manifest=manifest,
+        codec=codec,
+        itinerary_field=field,
+        state=decoded.state,
+        is_new=call.state is None,
+        data=data,
+        dropped=decoded.dropped,
+    )
+
+
+def find_class(name: str, import_paths: tuple[str, ...] = ()) -> type[AnyPaglet]:
+    """Import and return a Paglet class by `module:QualName`.
+
+    Raises:
+        InvalidNameError: The name has another shape.
+        ClassLoadError: There is no such module or class, it raises, or it is no Paglet.
+    """
+    module_name, _, qualname = parse_class_name(name).partition(":")
+    for path in reversed(import_paths):
+        if path not in sys.path:
+            sys.path.insert(0, path)
+    importlib.invalidate_caches()
+    try:
+        found: object = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:  # the author's module may raise anything
+        raise _import_error(module_name, error) from error
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+        if found is None:
+            raise ClassLoadError(
+                f"module {module_name} has no {qualname}; is the name right, and is it the "
+                "same version of the module?",
+                class_name=name,
+            )
+    if not isinstance(found, type) or not issubclass(found, Paglet) or found is Paglet:
+        raise ClassLoadError(
+            f"{name} is no Paglet: write `class {qualname}(Paglet[...])`", class_name=name
+        )
+    class_name_of(found)  # an alias of a class that hosts could not import under its own name
+    return found
+
+
+def read_snapshot(snapshot: Snapshot) -> bytes:
+    """Return the bytes of a state that came inline or as a file.
+
+    Raises:
+        DamagedError: The file is gone or is not what was written.
+    """
+    if snapshot.path is None:
+        return snapshot.data or b""
+    try:
+        data = Path(snapshot.path).read_bytes()
+    except OSError as error:
+        raise DamagedError(f"state file {snapshot.path}: {error.strerror}") from error
+    if len(data) != snapshot.size or hashlib.sha256(data).hexdigest() != snapshot.sha256:
+        raise DamagedError(f"state file {snapshot.path} is not what was written")
+    return data
+
+
+def _restore(
+    codec: StateCodec[object], call: Load, *, has_state: bool
+) -> tuple[Decoded[object], bytes]:
+    if call.state is not None:
+        data = read_snapshot(call.state)
+        return codec.decode_reporting(data), data
+    if not has_state:
+        return Decoded(None), codec.snapshot(None)
+    state = codec.from_json(call.initial or b"{}")
+    return Decoded(state), codec.snapshot(state)
+
+
+def _import_error(module_name: str, error: BaseException) -> ClassLoadError:
+    remedy = ""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        remedy = (
+            "; put it in a folder given by --agents, or install it where the host runs"
+            if module_name.startswith(error.name)
+            else f"; install {error.name.partition('.')[0]} where the host runs"
+        )
+    lines = traceback.format_exception(error, limit=-_TRACEBACK_LIMIT)
+    return ClassLoadError(
+        f"module {module_name} cannot be imported: {type(error).__name__}: {error}{remedy}",
+        module=module_name,
+        traceback_text="".join(lines),
+    )
