@@ -158,7 +158,9 @@ def answer_mac(secret: bytes, mark: AnswerMark, *, status: int, nonce: str) -> s
 
 def same(left: str, right: str) -> bool:
     """Compare in a time that does not depend on where they differ."""
-    return hmac.compare_digest(left.encode(), right.encode())
+    return hmac.compare_digest(
+        left.encode("utf-8", "surrogateescape"), right.encode("utf-8", "surrogateescape")
+    )
 
 
 class NonceSource:
