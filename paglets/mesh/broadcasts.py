@@ -4,6 +4,8 @@ Pure. A newer piece about the same thing replaces the older one. Urgent news mak
 gossip; lazy news waits for a probe to ride on.
 """
 
+from collections.abc import Iterable
+
 from paglets.mesh.messages import AnyRumour, Record, rumour_size
 
 Subject = tuple[str, ...]
@@ -39,18 +41,24 @@ class Broadcasts:
         if shelf is not None:
             del self._shelves[shelf][subject]
 
-    def take(self, budget_bytes: int, limit: int) -> list[AnyRumour]:
+    def take(
+        self, budget_bytes: int, limit: int, known: Iterable[AnyRumour] = ()
+    ) -> list[AnyRumour]:
         """Return rumours for one frame, the least told first, and count them as told once more.
 
         Args:
             budget_bytes: Most bytes they may take together.
             limit: Times each is told; it is forgotten after that.
+            known: What the other side has just told us; it is neither repeated to it nor counted.
         """
         taken: list[AnyRumour] = []
+        heard = {subject_of(rumour): rumour for rumour in known}
         moved: list[tuple[int, Subject, tuple[AnyRumour, int]]] = []
         for told, shelf in enumerate(self._shelves):
+            if not shelf:
+                continue
             for subject, entry in shelf.items():
-                if entry[1] > budget_bytes:
+                if entry[1] > budget_bytes or (heard and heard.get(subject) == entry[0]):
                     continue
                 budget_bytes -= entry[1]
                 taken.append(entry[0])

@@ -17,11 +17,11 @@ from paglets.mesh.timing import stretch
 class Comparer:
     """Comparisons begun by this host. Times are monotonic seconds."""
 
-    def __init__(self, session: Session, now: float) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
         self._differing = ""
-        self._last = now - session.timing.push_pull_gap
-        self._busy: set[str] = set()
+        self._last = -math.inf
+        self._compared_at: dict[str, float] = {}
         self.due = math.inf
         """When `tick` has something to do."""
 
@@ -45,21 +45,20 @@ class Comparer:
         self._differing, self.due = "", math.inf
         if member is not None and member.is_live:
             self._last = now
-            self.compare(member)
+            self.compare(member, now)
 
-    def compare(self, member: Member) -> None:
-        """Compare tables with a member, dead or alive; one comparison with it at a time."""
-        if member.host_id in self._busy:
-            return
+    def compare(self, member: Member, now: float) -> None:
+        """Compare tables with a member, dead or alive; not twice within `push_pull_gap`."""
         session = self._session
-        self._busy.add(member.host_id)
+        if now - self._compared_at.get(member.host_id, -math.inf) < session.timing.push_pull_gap:
+            return
+        self._compared_at[member.host_id] = now
         session.statistics.comparisons += 1
         peer = Peer(member.identity.url, member.host_id)
         ended = partial(self._compared, peer)
         session.send(peer, syncing.summary(session.table), session.timing.push_pull_timeout, ended)
 
     def _compared(self, peer: Peer, frame: Frame | None, _reason: str, now: float) -> None:
-        self._busy.discard(peer.host_id)
         if frame is None or not isinstance(frame.body, PushPullAnswer):
             return
         session, body = self._session, frame.body
@@ -73,5 +72,6 @@ class Comparer:
 
 def note_rollback(session: Session, remembered: int | None) -> None:
     """Tell the host that a peer remembers `remembered` starts of its data folder, if any."""
-    if remembered is not None:
+    if remembered is not None and remembered > session.remembered_boots:
+        session.remembered_boots = remembered
         session.tell(NotifySelf(SelfChange.ROLLED_BACK, boots=remembered))

@@ -10,7 +10,7 @@ from paglets.mesh import syncing
 from paglets.mesh.comparer import Comparer, note_rollback
 from paglets.mesh.contacts import Contacts
 from paglets.mesh.instructions import JOIN_PATH, NotifySelf, Resolve, SelfChange
-from paglets.mesh.messages import Frame, Join, Joined, Push
+from paglets.mesh.messages import Frame, Join, Joined, Ping, Push
 from paglets.mesh.serving import Server
 from paglets.mesh.session import Peer, Session
 
@@ -55,8 +55,7 @@ class Joiner:
             return
         host_id, seed = self._contacts.pick(session.table, session.random)
         if host_id is not None:
-            session.statistics.contacts += 1
-            self._comparer.compare(session.table.members[host_id])
+            self._knock(host_id)
         elif seed is not None:
             session.tell(Resolve(seed))
 
@@ -66,9 +65,23 @@ class Joiner:
             if url not in self._busy and self._contacts.is_wanted(url, self._session.table, now):
                 self._join(url)
 
+    def _knock(self, host_id: str) -> None:
+        """Ping a dead member; the ping tells it what we believe, so that it can refute."""
+        session = self._session
+        session.statistics.contacts += 1
+        peer = Peer(session.table.members[host_id].identity.url, host_id)
+        ended = partial(self._opened, host_id)
+        session.send(peer, Ping(), session.timing.push_pull_timeout, ended)
+
+    def _opened(self, host_id: str, frame: Frame | None, _reason: str, now: float) -> None:
+        member = self._session.table.members.get(host_id)
+        if frame is not None and frame.sender == host_id and member is not None:
+            self._comparer.compare(member, now)
+
     def _join(self, url: str) -> None:
         session = self._session
         self._busy.add(url)
+        session.is_joining = True
         session.statistics.contacts += 1
         body = Join(session.table.identity, session.table.incarnation)
         ended = partial(self._joined, url)
@@ -76,8 +89,9 @@ class Joiner:
         session.send(Peer(url), body, timeout, ended, path=JOIN_PATH)
 
     def _joined(self, url: str, frame: Frame | None, _reason: str, now: float) -> None:
-        self._busy.discard(url)
         session = self._session
+        self._busy.discard(url)
+        session.is_joining = bool(self._busy)
         if frame is None or not isinstance(frame.body, Joined):
             self._contacts.failed(url)
             return

@@ -52,7 +52,7 @@ class Protocol:
         """When `tick` is due; seconds on the clock that every `now` is read from."""
         self._session = Session(identity, timing, random, now)
         self._prober = Prober(self._session, now)
-        self._comparer = Comparer(self._session, now)
+        self._comparer = Comparer(self._session)
         self._server = Server(self._session)
         self._joiner = Joiner(self._session, self._comparer, self._server, seeds, now)
         self._own = OwnRecords(identity.host_id, timing)
@@ -109,7 +109,7 @@ class Protocol:
         peer = self.table.members.get(frame.sender)
         if peer is not None and peer.host_id != self.table.host_id:
             if frame.unknown or frame.generation > peer.generation:
-                self._comparer.compare(peer)
+                self._comparer.compare(peer, now)
             elif refuted:
                 self._tell(peer)
             self._comparer.note_digest(frame, now)

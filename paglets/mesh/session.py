@@ -35,6 +35,7 @@ from paglets.mesh.messages import (
     Identity,
     Left,
     Record,
+    Rumours,
     Suspect,
 )
 from paglets.mesh.probing import Ring
@@ -71,7 +72,10 @@ class Session:
         self.heard: dict[str, float] = {}
         """When a host last spoke to us itself."""
         self.next_gossip = math.inf
-        self._marks: dict[str, int] = {}
+        self.is_joining = False
+        """A seed is about to tell us everybody: nobody is a stranger to be asked for news."""
+        self.remembered_boots = 0
+        """The most starts of our data folder that a peer remembers beyond ours."""
         self._own_mark = mark_of(identity.host_id)
         self._calls: dict[int, OnEnd] = {}
         self._last_call = 0
@@ -138,8 +142,9 @@ class Session:
     def answer(self, request: int, asker: Frame, body: Body) -> None:
         """Answer a request."""
         known = self.table.members.get(asker.sender)
-        unknown = known is None or known.generation < asker.generation
-        frame = self._frame(body, asker.sender, unknown=unknown)
+        is_stranger = known is None or known.generation < asker.generation
+        unknown = is_stranger and not self.is_joining
+        frame = self._frame(body, asker.sender, heard=asker.rumours, unknown=unknown)
         if known is not None and known.generation > asker.generation:
             news = (introduction(known), *frame.rumours)
             frame = msgspec.structs.replace(frame, rumours=news)
@@ -170,9 +175,11 @@ class Session:
         self.table.adopt(template)
         self.ring.fill((i for i in host_ids if i != self.table.host_id), self.random)
 
-    def _frame(self, body: Body, host_id: str, *, unknown: bool = False) -> Frame:
+    def _frame(
+        self, body: Body, host_id: str, *, heard: Rumours = (), unknown: bool = False
+    ) -> Frame:
         table = self.table
-        rumours = self._piggyback()
+        rumours = self._piggyback(heard)
         member = table.members.get(host_id)
         if member is not None and member.status is not MemberStatus.ALIVE:
             accusation = self.accusation(member)
@@ -183,27 +190,21 @@ class Session:
             table.host_id,
             table.identity.generation,
             table.digest,
-            self._mark(host_id),
+            mark_of(host_id) if host_id else 0,
             body,
             rumours,
             unknown,
         )
 
-    def _piggyback(self) -> tuple[AnyRumour, ...]:
+    def _piggyback(self, heard: Rumours) -> Rumours:
         if not len(self.news) and not len(self.lazy_news):
             return ()
         hosts = self.table.live
         budget = self.timing.piggyback_bytes
-        urgent = self.news.take(budget, transmissions(self.timing, hosts))
+        urgent = self.news.take(budget, transmissions(self.timing, hosts), heard)
         if len(self.lazy_news):
-            urgent += self.lazy_news.take(budget // 4, lazy_transmissions(hosts))
+            urgent += self.lazy_news.take(budget // 4, lazy_transmissions(hosts), heard)
         return tuple(urgent)
-
-    def _mark(self, host_id: str) -> int:
-        mark = self._marks.get(host_id)
-        if mark is None:
-            mark = self._marks[host_id] = mark_of(host_id) if host_id else 0
-        return mark
 
 
 def introduction(member: Member) -> Alive:

@@ -61,3 +61,13 @@ def test_what_is_discarded_is_not_told():
     queue.discard(("b",))
     queue.discard(("b",))
     assert queue.take(1000, 3) == []
+
+
+def test_what_the_other_side_just_said_is_not_repeated_to_it_nor_counted():
+    queue = Broadcasts()
+    queue.add(Dead("b", 1, 0, "a"))
+    queue.add(Dead("c", 1, 0, "a"))
+    assert queue.take(1000, 1, [Dead("b", 1, 0, "a"), Suspect("c", 1, 0, "a")]) == [
+        Dead("c", 1, 0, "a")
+    ]
+    assert queue.take(1000, 1) == [Dead("b", 1, 0, "a")]
