@@ -14,9 +14,6 @@ from paglets.host.http.limits import HttpLimits
 
 Protocol = web.RequestHandler
 
-_LINGER_SECONDS = 2.0
-"""How long the rest of a refused body is read, so that its sender sees the answer, not a reset."""
-
 
 class Connection:
     """One open connection."""
@@ -71,7 +68,7 @@ class ConnectionServer(web.Server):
             handler,
             handler_cancellation=False,
             keepalive_timeout=limits.keepalive,
-            lingering_time=_LINGER_SECONDS,
+            lingering_time=limits.linger,
             auto_decompress=False,
             max_line_size=limits.header_line_bytes,
             max_field_size=limits.header_line_bytes,

@@ -30,6 +30,8 @@ class HttpLimits:
     """Envelopes arriving at once."""
     keepalive: float = 15.0
     """Seconds an idle connection stays; also the time for request line and headers."""
+    linger: float = 2.0
+    """Seconds the rest of a refused body is read: its sender sees the answer then, not a reset."""
     body_grace: float = 10.0
     """Seconds a body may take beyond what its size needs at `body_rate`."""
     body_rate: int = 64 * 1024

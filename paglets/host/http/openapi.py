@@ -44,7 +44,9 @@ def make_document(routes: tuple[Route, ...]) -> Json:
     """Return the OpenAPI document of a table of routes."""
     bodies = {body for entry in routes for body in (entry.request, entry.response) if body}
     ordered = sorted(bodies, key=lambda body: body.__name__)
-    schemas, components = msgspec.json.schema_components(ordered, ref_template=_REF)
+    schemas, components = msgspec.json.schema_components(
+        ordered, schema_hook=_any_value, ref_template=_REF
+    )
     of_body = dict(zip(ordered, schemas, strict=True))
     paths: dict[str, Json] = {}
     for entry in routes:
@@ -111,6 +113,13 @@ def _operation(entry: Route, of_body: dict[type[msgspec.Struct], Json]) -> Json:
     if entry.name in OPEN_ROUTES:
         operation["security"] = []
     return operation
+
+
+def _any_value(kind: type) -> Json:
+    """Return the schema of a type that msgspec has none for."""
+    if kind is not object:
+        raise NotImplementedError
+    return {"description": "Any JSON value."}
 
 
 def _path_parameter(name: str) -> Json:

@@ -1,6 +1,7 @@
 """Listens: the API on a TCP port, IPv4 or IPv6, with TLS where there are certificate files."""
 
 import logging
+import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,8 @@ class HttpServer:
         gate: Handles every request.
         bind: Address to listen on; `::` listens on IPv6 and IPv4.
         port: 0 takes a free one.
+        listener: A socket bound already, in place of `bind` and `port`: the host knows its URL
+            before anything is composed.
         tls: None speaks http.
         limits: Connections and times.
     """
@@ -56,12 +59,14 @@ class HttpServer:
         *,
         bind: str,
         port: int,
+        listener: socket.socket | None = None,
         tls: TlsFiles | None = None,
         limits: HttpLimits | None = None,
     ) -> None:
         self._gate = gate
         self._bind = bind
         self._port = port
+        self._listener = listener
         self._tls = tls
         self._limits = limits or HttpLimits()
         self._runner: web.ServerRunner | None = None
@@ -78,13 +83,18 @@ class HttpServer:
         await runner.setup()
         self._runner = runner
         context = self._tls.server_context() if self._tls is not None else None
-        site = web.TCPSite(runner, self._bind, self._port, ssl_context=context, backlog=512)
+        site: web.BaseSite
+        if self._listener is not None:
+            self._port = self._listener.getsockname()[1]
+            site = web.SockSite(runner, self._listener, ssl_context=context, backlog=512)
+        else:
+            site = web.TCPSite(runner, self._bind, self._port, ssl_context=context, backlog=512)
         try:
             await site.start()
         except OSError:
             await runner.cleanup()
             raise
-        return int(site.port)
+        return int(site.port) if isinstance(site, web.TCPSite) else self._port
 
     async def stop(self, grace: float) -> None:
         """Stop listening, let requests under way end for `grace` seconds, then close all."""

@@ -1,0 +1,292 @@
+"""The stages of a host's life: before the loop, in the loop, and the way down.
+
+Order matters and is only here. The forkserver is exec'd before this process has a thread or a
+loop; what a killed host left is ended before anything starts; rows are in memory before the port
+answers; and going down, paglets are quiesced before the store closes.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from paglets.config.code import code_version
+from paglets.config.keys import Keyring, host_keyring
+from paglets.config.settings import HostSettings
+from paglets.failpoints import arm_from_environment
+from paglets.host.build import Composition, Given, allowed_prefixes, compose
+from paglets.host.http.server import HttpServer, TlsFiles
+from paglets.host.identity import HostIdentity, advertised_url, bind_socket
+from paglets.host.views import NoMesh
+from paglets.model.enums import PagletStatus
+from paglets.model.errors import PagletsError, UnavailableError
+from paglets.model.refs import HostRef
+from paglets.remote.peers import HttpPeerCalls
+from paglets.remote.seeds import SeedPeers
+from paglets.remote.session import PeerSession
+from paglets.runtime.recorder import Recorder
+from paglets.runtime.tasks import Tasks
+from paglets.store.store import Store
+from paglets.supervise.children import ChildrenList, end_orphans
+from paglets.supervise.environment import child_environment
+from paglets.supervise.forkfactory import ForkserverFactory
+from paglets.supervise.limits import paglets_allowed, raise_nofile_limit
+from paglets.supervise.process import ProcessFactory
+from paglets.supervise.spawnfactory import SpawnFactory
+
+_ORPHAN_TIMEOUT = 10.0
+"""Seconds for processes of a killed host to be gone."""
+_HTTP_GRACE = 1.0
+"""Seconds for requests under way when the host stops."""
+_FACTORY_TIMEOUT = 2.0
+"""Seconds for the last processes to be gone when the host stops."""
+_FORGET_EVERY = 120.0
+"""Seconds between clean-ups of expired records."""
+
+Say = Callable[[str], None]
+"""Tells a person at the console."""
+
+
+def run_host(settings: HostSettings, *, say: Say | None = None) -> int:
+    """Run a host until SIGTERM or SIGINT; return the exit code. Blocks; one a process.
+
+    Args:
+        settings: What its owner chose.
+        say: Gets the lines of the start banner and what paglets print; stderr by default.
+
+    Raises:
+        PagletsError: It cannot start: the folder is in use, orphans do not end, a key is bad.
+        OSError: The address or port cannot be bound, or an agents folder does not exist.
+    """
+    tell = say or _stderr
+    arm_from_environment()
+    limit = raise_nofile_limit()
+    store = Store.open(settings.data, name=settings.name, now=time.time)
+    try:
+        report = end_orphans(settings.data / "children", timeout=_ORPHAN_TIMEOUT)
+        if report.alive:
+            raise UnavailableError(
+                f"processes of the last run do not end: {report.alive}; end them by hand first"
+            )
+        keyring = _keyring(settings)
+        children = ChildrenList(settings.data / "children")
+        factory = _factory(settings, children)
+        factory.launch()
+        host = _Host(settings, store, factory, keyring, paglets_allowed(limit), tell)
+        _run(host.live())
+        children.close()
+    finally:
+        store.close()
+    return 0
+
+
+def _run(work: "asyncio.Future[None] | object") -> None:
+    """Run the host's coroutine on uvloop where it is installed."""
+    assert asyncio.iscoroutine(work)
+    factory = None
+    with contextlib.suppress(ImportError):
+        # Optional: the `speed` extra.
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(work)
+
+
+def _keyring(settings: HostSettings) -> Keyring | None:
+    if settings.insecure:
+        return None
+    return host_keyring(settings.data, environ=os.environ, key_file=settings.key_file)
+
+
+def _factory(settings: HostSettings, children: ChildrenList) -> ProcessFactory:
+    environment = child_environment(
+        os.environ, owner_names=(*settings.environment, "PAGLETS_FAILPOINTS")
+    )
+    command = (sys.executable, "-m", "paglets.child")
+    if settings.start_method == "spawn":
+        return SpawnFactory(command=command, environment=environment, children=children)
+    return ForkserverFactory(
+        command=command,
+        environment=environment,
+        children=children,
+        preload=settings.preload,
+    )
+
+
+def _stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the host's talk
+
+
+class _Host:
+    """One run of a host, in its event loop."""
+
+    def __init__(
+        self,
+        settings: HostSettings,
+        store: Store,
+        factory: ProcessFactory,
+        keyring: Keyring | None,
+        paglet_limit: int,
+        say: Say,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._factory = factory
+        self._keyring = keyring
+        self._paglet_limit = paglet_limit
+        self._say = say
+        self._scheme = "https" if settings.tls_cert else "http"
+
+    async def live(self) -> None:
+        """Start, serve until asked to stop, stop."""
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        settings = self._settings
+        listener = bind_socket(settings.bind, settings.port)
+        identity = self._identity(listener.getsockname()[1])
+        self._factory.attach()
+        tasks, recorder = Tasks(), Recorder(settings.name)
+        async with contextlib.AsyncExitStack() as stack:
+            session = PeerSession(self._keyring, sender=identity.host_id)
+            control = PeerSession(self._keyring, sender=identity.host_id)
+            counts: list[Callable[[], HostRef]] = []
+            peers = SeedPeers(
+                session, settings.seeds, lambda: counts[0]() if counts else identity.ref()
+            )
+            calls = HttpPeerCalls(peers, calls=session, control=control)
+            stack.push_async_callback(calls.close)
+            parts = compose(
+                Given(
+                    settings=settings,
+                    identity=identity,
+                    store=self._store,
+                    factory=self._factory,
+                    keyring=self._keyring,
+                    peers=peers,
+                    mesh=NoMesh(),
+                    calls=calls,
+                    session=session,
+                    tasks=tasks,
+                    recorder=recorder,
+                    paglet_limit=self._paglet_limit,
+                    on_line=lambda name, line: self._say(f"{name} | {line}"),
+                    warnings=self._warnings,
+                    rolled_back=lambda: False,
+                )
+            )
+            counts.append(lambda: _counted(identity, parts))
+            parts.restorer.load()
+            tls = None
+            if settings.tls_cert is not None and settings.tls_key is not None:
+                tls = TlsFiles(settings.tls_cert, settings.tls_key)
+            server = HttpServer(
+                parts.gate, bind=settings.bind, port=settings.port, listener=listener, tls=tls
+            )
+            await server.start()
+            await stack.enter_async_context(peers)
+            parts.health.status = "ready"
+            self._announce(identity)
+            tasks.start(parts.restorer.run(), "recovery")
+            tasks.start(self._tidy(), "clean-up")
+            await stopping.wait()
+            await self._stop(parts, server, tasks)
+
+    def _identity(self, port: int) -> HostIdentity:
+        settings, store = self._settings, self._store
+        url = settings.advertise or advertised_url(
+            settings.bind, port, scheme=self._scheme, seeds=settings.seeds
+        )
+        version = settings.mesh_version or code_version(settings.agents, settings.allow)
+        return HostIdentity(
+            host_id=store.host_id,
+            name=settings.name,
+            url=url.rstrip("/"),
+            bind=f"{settings.bind}:{port}",
+            generation=store.generation,
+            boots=store.boots,
+            code_version=version,
+            tags=settings.tags,
+            properties=settings.properties,
+            capabilities=settings.capabilities,
+        )
+
+    def _warnings(self) -> list[str]:
+        found = []
+        if self._settings.insecure:
+            found.append(
+                "--insecure: anybody who reaches the port can run allowed code; start without it"
+            )
+        return found
+
+    def _announce(self, identity: HostIdentity) -> None:
+        settings = self._settings
+        key_id = "none (--insecure)" if self._keyring is None else self._keyring.primary.id
+        self._say(f"paglets host {identity.name} listens on {identity.bind}")
+        self._say(f"  advertised as {identity.url}")
+        self._say(f"  key {key_id}, code {identity.code_version}, data {settings.data}")
+        if settings.agents:
+            self._say(f"  agents from {', '.join(str(folder) for folder in settings.agents)}")
+        self._say(f"  allowed: {', '.join(allowed_prefixes(settings)) or 'built-in classes only'}")
+        for warning in self._warnings():
+            self._say(f"  WARNING {warning}")
+        facts = {
+            "pid": os.getpid(),
+            "url": identity.url,
+            "local_url": f"{self._scheme}://{_local(settings.bind)}:{identity.bind.rpartition(':')[2]}",
+            "name": identity.name,
+            "key_id": None if self._keyring is None else key_id,
+            "started_at": time.time(),
+        }
+        path = settings.data / "host.json"
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(facts))
+        temporary.replace(path)
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(_FORGET_EVERY)
+            with contextlib.suppress(PagletsError):
+                # A full disk is told by the commits that matter; old records can wait.
+                await self._store.forget_expired(time.time())
+
+    async def _stop(self, parts: Composition, server: HttpServer, tasks: Tasks) -> None:
+        parts.health.status = "stopping"
+        self._say(f"paglets host {self._settings.name} is stopping")
+        parts.admission.refuses = "stopping"
+        parts.delivery.is_stopping = True
+        parts.activity.is_stopping = True
+        await parts.inactivity.shut_down()
+        await server.stop(_HTTP_GRACE)
+        await tasks.close(timeout=_HTTP_GRACE)
+        await self._factory.close(timeout=_FACTORY_TIMEOUT)
+        (self._settings.data / "host.json").unlink(missing_ok=True)
+
+
+def _counted(identity: HostIdentity, parts: Composition) -> HostRef:
+    return identity.ref(
+        active=parts.roster.count(PagletStatus.ACTIVE),
+        inactive=parts.roster.count(PagletStatus.INACTIVE),
+        now=time.time(),
+    )
+
+
+def _local(bind: str) -> str:
+    """Return the address by which this machine itself reaches a bound address."""
+    if bind in {"0.0.0.0", ""}:  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    if bind == "::":
+        return "[::1]"
+    return f"[{bind}]" if ":" in bind else bind
+
+
+def default_data(home: Path, name: str) -> Path:
+    """Return the data folder of a host by its name."""
+    return home / "hosts" / name
