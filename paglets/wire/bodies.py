@@ -300,6 +300,8 @@ class LogBody(Body, frozen=True, kw_only=True):
     agent_id: str
     lines: tuple[str, ...]
     truncated: bool = False
+    start: int = 0
+    """Number of the first line here, counted from the first ever printed; for those who follow."""
 
 
 class JoinBody(Body, frozen=True, kw_only=True):
