@@ -15,7 +15,7 @@ from paglets.child.loader import LoadedClass, load
 from paglets.child.paglet import LivePaglet
 from paglets.child.pipe import HostPipe
 from paglets.child.runner import Runner
-from paglets.model.errors import ClassLoadError, PagletsError
+from paglets.model.errors import ClassLoadError, InternalError, PagletsError
 from paglets.supervise.childsetup import ChildFds
 from paglets.wire.calls import Failed, Load, Loaded, Snapshot
 from paglets.wire.failures import encode_failure, handler_error
@@ -29,25 +29,26 @@ def main(fds: ChildFds) -> None:
     serve(socket.socket(fileno=fds.channel), end_process, crash_process)
 
 
-def serve(channel: socket.socket, end: End, crash: Crash) -> Runner | None:
+def serve(channel: socket.socket, end: End, crash: Crash) -> None:
     """Load what the host says and serve it until the end.
 
     Args:
         channel: To the host.
         end: Ends the process with an exit code.
         crash: Prints an exception and ends the process with 1.
-
-    Returns:
-        In tests, where `end` returns, the runner.
     """
     pipe = HostPipe(channel)
-    incoming = pipe.receive()
-    call = next(incoming, None)
+    first = pipe.read()
+    while first == []:
+        first = pipe.read()
+    if first is None:
+        return  # the host changed its mind
+    call = first[0]
     if not isinstance(call, Load):
-        return None  # the host changed its mind
+        raise InternalError(f"the host began with {type(call).__name__}")
     started = _start(call, pipe, crash)
     if started is None:
-        return None
+        return
     loaded, paglet = started
     snapshot: Snapshot | None = None
     if loaded.is_new and paglet is not None:
@@ -56,13 +57,13 @@ def serve(channel: socket.socket, end: End, crash: Crash) -> Runner | None:
         Loaded(call=call.call, manifest=loaded.manifest, snapshot=snapshot, dropped=loaded.dropped)
     )
     if paglet is None:
-        return None
-    runner = Runner(paglet, end, crash)
+        return
     try:
-        runner.run(incoming)
+        Runner(paglet, end, crash).run(first[1:])
     except BaseException as error:  # noqa: BLE001 - sys.exit() in a handler, or a defect of ours
         crash(error)
-    return runner
+    finally:
+        pipe.close()
 
 
 def end_process(code: int) -> None:

@@ -17,8 +17,9 @@ import msgspec
 from paglets.agent.asynccode import refuse_in_async
 from paglets.agent.port import CHECK, CLONE, Operation
 from paglets.child.pipe import HostPipe
+from paglets.child.reading import Reading
 from paglets.child.scope import CallScope, DepartureUnwind, current_scope
-from paglets.model.errors import DeadlineError, PagletsError, TooLargeError
+from paglets.model.errors import DeadlineError, LifecycleError, PagletsError, TooLargeError
 from paglets.model.refs import PagletProxyRef
 from paglets.wire.calls import HostCall, HostFailed, HostReply
 from paglets.wire.failures import decode_failure
@@ -63,8 +64,13 @@ class ChildPort:
         self._futures: dict[int, Callable[[Answer], None]] = {}
         self._cloning: _Wait | None = None
         self._cloning_lock = threading.Lock()
+        self._reading: Reading | None = None
         self.lane_thread: int | None = None
-        """Thread that runs queued messages and hooks, set when it starts."""
+        """Thread that runs queued messages and hooks."""
+
+    def lead(self, reading: Reading) -> None:
+        """Make the calling thread the lane: it reads for itself while it waits."""
+        self._reading, self.lane_thread = reading, threading.get_ident()
 
     @property
     def sender(self) -> PagletProxyRef | None:
@@ -82,8 +88,14 @@ class ChildPort:
         return None if scope is None else scope.derive_id()
 
     def require_blocking(self, what: str) -> None:
-        """Raise RuntimeError in async code."""
+        """Raise RuntimeError in async code; else let somebody read while the lane blocks."""
         refuse_in_async(what, "await send_future(...) or call_future(...) there")
+        self.about_to_block()
+
+    def about_to_block(self) -> None:
+        """Let the stand-in read if the calling thread is the lane."""
+        if self._reading is not None and threading.get_ident() == self.lane_thread:
+            self._reading.hand_over()
 
     def call(self, operation: Operation[Q, R], request: Q, *, timeout: float) -> R:
         """Ask and wait; see `HostPort.call`."""
@@ -91,16 +103,22 @@ class ChildPort:
         if scope is not None and scope.is_unwinding:
             raise DepartureUnwind(operation.name)
         if operation is not CHECK:  # asked by verbs that unwind, which async code may use
-            self.require_blocking(f"the call {operation.name!r} to the host")
+            refuse_in_async(f"the call {operation.name!r} to the host", "await send_future(...)")
+        if self._reading is None:
+            raise LifecycleError(
+                f"the host cannot be asked for {operation.name!r} in __init__: do it in "
+                "on_creation, on_activation or run()"
+            )
         wait = _Wait(scope)
         number = next(self._numbers)
         self._waits[number] = wait
-        serves = operation is CLONE and threading.get_ident() == self.lane_thread
+        is_lane = threading.get_ident() == self.lane_thread
+        serves = is_lane and operation is CLONE
         try:
             if serves:
                 self._cloning = wait
             self._send(number, operation, request)
-            answer = self._await(wait, operation.name, timeout + GRACE)
+            answer = self._await(wait, operation.name, timeout + GRACE, is_lane=is_lane)
         finally:
             del self._waits[number]
             if serves:
@@ -177,10 +195,15 @@ class ChildPort:
                 "that go to the host at once; send a file, or several messages"
             ) from error
 
-    def _await(self, wait: _Wait, name: str, timeout: float) -> Answer:
+    def _await(self, wait: _Wait, name: str, timeout: float, *, is_lane: bool) -> Answer:
+        assert self._reading is not None
         while True:
             try:
-                item = wait.inbox.get(timeout=timeout)
+                if is_lane:
+                    self._reading.lead(lambda: not wait.inbox.empty(), timeout)
+                    item = wait.inbox.get_nowait()
+                else:
+                    item = wait.inbox.get(timeout=timeout)
             except queue.Empty:
                 raise DeadlineError(
                     f"the host did not answer {name!r} within {timeout:g} s", operation=name

@@ -5,7 +5,7 @@ for their end, so the order of hooks and messages is the same as for plain code.
 """
 
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from types import CoroutineType
 from typing import TYPE_CHECKING
@@ -19,6 +19,8 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._starting = threading.Lock()
+        self.before_waiting: Callable[[], None] = _nothing
+        """Called before a thread waits for a coroutine."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def finish(self, result: object) -> object:
@@ -29,7 +31,9 @@ class LoopThread:
         """
         if not isinstance(result, CoroutineType):
             return result
-        return self.submit(result).result()
+        future = self.submit(result)
+        self.before_waiting()
+        return future.result()
 
     def submit(self, coroutine: "Coroutine[object, object, object]") -> Future[object]:
         """Start a coroutine and return its future, which can be cancelled."""
@@ -47,3 +51,7 @@ class LoopThread:
                     target=self._loop.run_forever, name="paglet loop", daemon=True
                 ).start()
             return self._loop
+
+
+def _nothing() -> None:
+    """Do nothing."""

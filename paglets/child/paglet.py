@@ -56,6 +56,7 @@ class LivePaglet:
         self.gate = Gate(self.lock)
         self.loop = LoopThread()
         self.port = ChildPort(pipe, ref)
+        self.loop.before_waiting = self.port.about_to_block
         self.files = PagletFiles(call)
         self.object: AnyPaglet = loaded.cls.__new__(loaded.cls)
         self.snapshots = Snapshots(

@@ -1,13 +1,13 @@
 """The runner: takes what the host says and has it done, each in its thread.
 
-The reading thread only sorts: queued messages and hooks go to the lane, UNQUEUED messages to a
-pool, `Inspect` to a pool of its own, so that it never waits for a handler. See `leaving.py` for the
-end.
+Who reads only sorts: queued messages and hooks go to the lane, UNQUEUED messages to a pool,
+`Inspect` to a pool of its own, so that it never waits for a handler. See `reading.py` for the
+beginning and `leaving.py` for the end.
 """
 
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import assert_never
 
@@ -23,6 +23,7 @@ from paglets.child.messages import (
     scope_of,
 )
 from paglets.child.paglet import LivePaglet
+from paglets.child.reading import Reading
 from paglets.child.scope import CallScope, DepartureUnwind, ScopeKind, enter_scope, leave_scope
 from paglets.model.enums import Hook
 from paglets.model.errors import (
@@ -65,7 +66,9 @@ class Runner:
         self._pipe = paglet.pipe
         self._end = end
         self._crash = crash
-        self._lane = Lane()
+        # A host that closes the pipe and lives has given this process up.
+        self._reading = Reading(paglet.pipe, self._take, end=lambda: end(1), crash=crash)
+        self._lane = Lane(self._reading)
         self._duty = HookDuty(paglet)
         self._leaving = Leaving(paglet, self._lane, end)
         self._running: dict[str, DeliveredMessage] = {}
@@ -74,27 +77,21 @@ class Runner:
         paglet.core.on_refusal = self._tell_refusal
         paglet.core.run_in_lane = self._run_in_lane
 
-    def run(self, incoming: Iterator[calls.ToChild]) -> None:
-        """Serve until the process ends; the calling thread becomes the lane."""
-        self._paglet.port.lane_thread = threading.get_ident()
-        reader = threading.Thread(target=self._read, args=(incoming,), name="host", daemon=True)
-        reader.start()
-        self._lane.run()
+    def run(self, early: Sequence[calls.ToChild] = ()) -> None:
+        """Serve until the process ends; the calling thread becomes the lane.
 
-    def stop(self) -> None:
-        """End `run` after the jobs before; for tests, where the process lives on."""
-        self._lane.put(None)
-        self._unqueued.shutdown(wait=False)
-        self._inspections.shutdown(wait=False)
-
-    def _read(self, incoming: Iterator[calls.ToChild]) -> None:
+        Args:
+            early: What the host said together with `Load`.
+        """
+        self._paglet.port.lead(self._reading)
+        for call in early:
+            self._take(call)
         try:
-            for call in incoming:
-                self._take(call)
-        except BaseException as error:  # noqa: BLE001 - the border of the thread; ends the process
-            self._crash(error)
-            return
-        self._end(1)  # the host closed the pipe and lives: it gave this process up
+            self._lane.run()
+        finally:
+            self._reading.stop()
+            self._unqueued.shutdown(wait=False)
+            self._inspections.shutdown(wait=False)
 
     def _take(self, call: calls.ToChild) -> None:
         match call:
