@@ -18,11 +18,18 @@ from types import SimpleNamespace
 from typing import Self
 
 import aiohttp
+import msgspec
 from aiohttp.payload import Payload
 from yarl import URL
 
 from paglets.config.keys import Keyring
-from paglets.model.errors import MisdirectedError, PagletsError, TooLargeError, UnauthorizedError
+from paglets.model.errors import (
+    InvalidRequestError,
+    MisdirectedError,
+    PagletsError,
+    TooLargeError,
+    UnauthorizedError,
+)
 from paglets.remote.answers import Answer, unreachable, verify_body, verify_mark
 from paglets.remote.known import Attempt, KnownHost, Lesson, Signable
 from paglets.remote.signing import (
@@ -33,7 +40,7 @@ from paglets.remote.signing import (
     RequestLine,
     body_digest,
 )
-from paglets.remote.urls import CheckedResolver, UrlPolicy, authority_of
+from paglets.remote.urls import CheckedResolver, UrlPolicy, authority_of, parse_url
 from paglets.wire.failures import parse_error_body
 
 KEEPALIVE_SECONDS = 10.0
@@ -85,6 +92,10 @@ class OpenAnswer:
     headers: Mapping[str, str]
     content: aiohttp.StreamReader
     """Whoever reads it all compares its digest with `mark.digest`, unless that is `stream`."""
+
+
+class _Alive(msgspec.Struct):
+    key_id: str | None
 
 
 class PeerSession:
@@ -141,6 +152,7 @@ class PeerSession:
             PagletsError: What the host answered with, as it is there.
             HostUnreachableError: No genuine answer; `connected` tells whether any byte may have
                 reached a host.
+            InvalidRequestError: `call.url` is none that may be used.
             MisdirectedError: Another host than `call.host_id` answers there.
             UnauthorizedError: We share no key; `signed` is False, `key_id` names the host's key.
             TooLargeError: The answer is longer than `call.limit_bytes`.
@@ -161,6 +173,30 @@ class PeerSession:
         if not verify_body(opened.mark, body):
             raise unreachable(call.url, "the answer is not what was signed", connected=True)
         return Answer(opened.status, body, opened.mark.host_id, opened.mark.generation)
+
+    async def key_id(self, url: str, *, timeout: float = 5.0) -> str | None:
+        """Ask a host which key it uses; needs no key. None with `--insecure`.
+
+        What `client_keyring` looks for. The answer is not signed: believe it only so far.
+
+        Raises:
+            HostUnreachableError: Nothing that looks like a host answers there.
+            InvalidRequestError: `url` is none that may be used.
+        """
+        attempt = Attempt()
+        try:
+            async with asyncio.timeout(timeout):
+                request = self._client().get(
+                    f"{parse_url(url, self._policy)}/livez",
+                    allow_redirects=False,
+                    trace_request_ctx=attempt,
+                )
+                async with request as response:
+                    body = await _read(response.content, ERROR_LIMIT_BYTES, url)
+                    return msgspec.json.decode(body, type=_Alive).key_id
+        except (TimeoutError, aiohttp.ClientError, OSError, msgspec.DecodeError) as error:
+            reason = str(error) or type(error).__name__
+            raise unreachable(url, reason, connected=attempt.connected) from error
 
     @asynccontextmanager
     async def open(self, call: Call) -> AsyncIterator[OpenAnswer]:
@@ -277,8 +313,11 @@ class PeerSession:
         return unreachable(call.url, reason, connected=True)
 
     def _known(self, url: str) -> KnownHost:
+        """Return what is known of a URL; a new one is checked by the policy here, once."""
         known = self._hosts.get(url)
         if known is None:
+            if parse_url(url, self._policy) != url:
+                raise InvalidRequestError(f"URL {url[:200]!r} is not as parse_url returns it")
             if len(self._hosts) >= _KNOWN_LIMIT:
                 del self._hosts[next(iter(self._hosts))]
             known = self._hosts[url] = KnownHost()

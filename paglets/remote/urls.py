@@ -5,6 +5,7 @@ is read; a name is checked again when it is resolved, by the resolver of the ses
 connection goes to the very address that was checked, so a name that changes its mind gains nothing.
 """
 
+import errno
 import ipaddress
 import re
 import socket
@@ -149,7 +150,8 @@ class CheckedResolver(AbstractResolver):
             else:
                 refusals.append(f"{host} is {address}, {refusal}")
         if not allowed:
-            raise OSError("; ".join(refusals) or f"{host} has no address")
+            reason = "; ".join(refusals) or f"{host} has no address"
+            raise OSError(errno.EHOSTUNREACH, reason)  # aiohttp shows only an error's strerror
         return allowed
 
     async def close(self) -> None:

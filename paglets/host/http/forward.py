@@ -21,6 +21,7 @@ from paglets.model.names import parse_name
 from paglets.model.refs import HostRef
 from paglets.remote.session import Call, OpenAnswer, PeerSession
 from paglets.remote.signing import STREAM
+from paglets.remote.urls import parse_url
 from paglets.wire.routes import Pool
 
 BUFFER_BYTES = 1024 * 1024
@@ -61,7 +62,7 @@ class Forwarder:
         path = asked.params["path"]
         call = Call(
             asked.method,
-            ref.url,
+            parse_url(ref.url),
             f"{path}?{asked.query_string}" if asked.query_string else path,
             asked.body,
             {name: asked.headers[name] for name in _PASSED_ON if name in asked.headers},

@@ -45,7 +45,7 @@ def make_document(routes: tuple[Route, ...]) -> Json:
     bodies = {body for entry in routes for body in (entry.request, entry.response) if body}
     ordered = sorted(bodies, key=lambda body: body.__name__)
     schemas, components = msgspec.json.schema_components(
-        ordered, schema_hook=_any_value, ref_template=_REF
+        [_describable(body) for body in ordered], schema_hook=_any_value, ref_template=_REF
     )
     of_body = dict(zip(ordered, schemas, strict=True))
     paths: dict[str, Json] = {}
@@ -113,6 +113,30 @@ def _operation(entry: Route, of_body: dict[type[msgspec.Struct], Json]) -> Json:
     if entry.name in OPEN_ROUTES:
         operation["security"] = []
     return operation
+
+
+def _describable(body: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """Return `body`, or a twin of it where defaults are undecoded JSON, which has no schema."""
+    fields = msgspec.structs.fields(body)
+    if not any(isinstance(found.default, msgspec.Raw) for found in fields):
+        return body
+    twins: list[tuple[str, object, object]] = []
+    for found in fields:
+        kind, default = found.type, found.default
+        if isinstance(default, msgspec.Raw):
+            kind, default = object, msgspec.json.decode(default)
+        twins.append((found.name, kind, _field(default, found)))
+    twin = msgspec.defstruct(body.__name__, twins, kw_only=True)
+    twin.__doc__ = body.__doc__
+    return twin
+
+
+def _field(default: object, found: msgspec.structs.FieldInfo) -> object:
+    if found.default_factory is not msgspec.NODEFAULT:
+        return msgspec.field(default_factory=found.default_factory, name=found.encode_name)
+    if default is msgspec.NODEFAULT:
+        return msgspec.field(name=found.encode_name)
+    return msgspec.field(default=default, name=found.encode_name)
 
 
 def _any_value(kind: type) -> Json:

@@ -15,7 +15,7 @@ from paglets.host.http.app import Outward, build_gate
 from paglets.host.http.gate import Gate
 from paglets.host.http.limits import HttpLimits
 from paglets.host.http.ports import Ports
-from paglets.host.http.server import HttpServer
+from paglets.host.http.server import HttpServer, TlsFiles
 from paglets.model.errors import HostNotFoundError, PagletNotFoundError
 from paglets.model.refs import HostRef, PagletProxyRef
 from paglets.model.transfer import PeerAddress
@@ -299,6 +299,7 @@ class HostSpec:
     limits: HttpLimits = field(default_factory=HttpLimits)
     identity: dict = field(default_factory=dict)
     hosts: FakeHosts | None = None
+    tls: TlsFiles | None = None
 
 
 @asynccontextmanager
@@ -320,7 +321,7 @@ async def serve(spec: HostSpec | None = None, **changes) -> AsyncIterator[Served
     outward = PeerSession(keyring, sender=spec.host_id)
     peers = HttpPeerCalls(hosts, calls=outward, control=outward)
     gate = build_gate(ports, access, Outward(outward, peers, spec.host_id, spec.limits))
-    server = HttpServer(gate, bind="127.0.0.1", port=spec.port, limits=spec.limits)
+    server = HttpServer(gate, bind="127.0.0.1", port=spec.port, limits=spec.limits, tls=spec.tls)
     port = await server.start()
     url = f"http://127.0.0.1:{port}"
     hosts.add(HostRef(spec.name, url, host_id=spec.host_id, generation=spec.generation))
@@ -389,3 +390,15 @@ def signed(
 
 def error_code(answer: Raw) -> str:
     return json.loads(answer.body)["error"]["code"]
+
+
+async def until(check: Callable[[], bool], *, timeout: float = 5.0) -> None:
+    """Let the loop turn until `check` holds."""
+    async with asyncio.timeout(timeout):
+        while not check():
+            await turn()
+
+
+async def turn() -> None:
+    """Let every task that is ready run once."""
+    await asyncio.sleep(0)

@@ -205,17 +205,18 @@ async def test_both_keys_are_taken_while_they_are_rotated():
 
 async def test_the_old_key_is_refused_after_its_rotation():
     old, new = new_key(), new_key()
-    async with serve(keyring=Keyring((new,))) as served:
-        async with served.session(Keyring((old,))) as session:
-            with pytest.raises(UnauthorizedError):
-                await client(session, served).health()
+    async with serve(keyring=Keyring((new,))) as served, served.session(Keyring((old,))) as session:
+        with pytest.raises(UnauthorizedError):
+            await client(session, served).health()
 
 
 async def test_a_host_that_signs_with_the_new_key_falls_back_to_the_old_one():
     old, new = new_key(), new_key()
-    async with serve(keyring=Keyring((old,))) as served:
-        async with served.session(Keyring((new, old))) as session:
-            assert (await client(session, served).health()).name == "alpha"
+    async with (
+        serve(keyring=Keyring((old,))) as served,
+        served.session(Keyring((new, old))) as session,
+    ):
+        assert (await client(session, served).health()).name == "alpha"
 
 
 async def test_an_answer_with_another_key_is_none():

@@ -20,9 +20,9 @@ from tests.unit.http.fakes import (
 from tests.unit.http.test_transfers import envelope
 
 SMALL = HttpLimits(
-    connections=8, call_slots=2, mesh_slots=2, transfer_slots=2, arriving=1, keepalive=0.1,
-    body_grace=0.1, body_rate=10_000, json_bytes=200, create_bytes=400, mesh_bytes=100,
-    bodies_bytes=1000,
+    linger=0.1, connections=8, call_slots=2, mesh_slots=2, transfer_slots=2, arriving=1,
+    keepalive=0.1, body_grace=0.1, body_rate=10_000, json_bytes=200,
+    create_bytes=400, mesh_bytes=100, bodies_bytes=1000,
 )  # fmt: skip
 MESSAGE = encode_message(WireMessage(kind="x"))
 
@@ -74,7 +74,7 @@ async def test_compressed_bodies_are_refused():
 
 
 async def test_nothing_of_a_body_is_read_before_a_key_is_proven():
-    async with serve() as served:
+    async with serve(limits=SMALL) as served:
         answer = await raw(served, "POST", "/agents", {"Content-Length": "100"})
     assert answer.status == 401
 
@@ -104,7 +104,7 @@ async def test_a_body_that_drips_is_given_up_however_long_it_goes_on():
         )  # fmt: skip
         async with asyncio.timeout(5):
             reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
-            answer = asyncio.create_task(reader.read())
+            answer = asyncio.create_task(reader.readline())
             writer.write(head)
             while not answer.done():
                 writer.write(b"x")
