@@ -55,4 +55,6 @@ class Contacts:
         if now - self._own.get(url, -OWN_ADDRESS_SECONDS) < OWN_ADDRESS_SECONDS:
             return False
         member = table.members.get(self._hosts.get(url, ""))
-        return member is None or not member.is_live
+        if member is not None and member.is_live:
+            return False
+        return not any(m.is_live and m.identity.url == url for m in table.members.values())

@@ -70,6 +70,11 @@ class Protocol:
         statistics.awareness = self._session.awareness.score
         return statistics
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there is news that others have not been told often enough."""
+        return len(self._session.news) > 0
+
     def last_heard(self, host_id: str) -> float | None:
         """Return when a host last spoke to this one itself, None if never."""
         return self._session.heard.get(host_id)
