@@ -39,6 +39,8 @@ class RunningHost(msgspec.Struct, frozen=True):
     name: str
     key_id: str | None = None
     started_at: float = 0.0
+    local_url: str | None = None
+    """Where it is reached on this machine, if not at `url`."""
 
 
 class _Hello(msgspec.Struct, frozen=True):
@@ -83,7 +85,9 @@ def choose_url(named: str | None, environ: MutableMapping[str, str]) -> str:
         raise InvalidRequestError(
             f"several hosts run here ({choices}): choose one by --url or PAGLETS_URL"
         )
-    return parse_url(running[0].url) if running else DEFAULT_URL
+    if not running:
+        return DEFAULT_URL
+    return parse_url(running[0].local_url or running[0].url)
 
 
 async def find_entry(

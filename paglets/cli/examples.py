@@ -1,0 +1,49 @@
+"""`paglets examples …`: runs packaged paglets on the mesh and prints what they found."""
+
+import click
+
+from paglets.cli.asking import warn_of_other_project
+from paglets.cli.errors import shown
+from paglets.cli.lazy import SuggestingGroup
+from paglets.cli.options import Common, common
+from paglets.cli.output import print_json, print_table, say, working
+
+
+@click.group(cls=SuggestingGroup)
+@common
+def examples() -> None:
+    """Run packaged paglets."""
+
+
+@examples.command()
+@click.option(
+    "--timeout", default=60.0, show_default=True, metavar="SECONDS", help="For all of it."
+)
+@common
+@click.pass_obj
+def tour(shared: Common, timeout: float) -> None:
+    """Send one paglet to every host and show what it saw there."""
+    from paglets.examples.tour import run_tour  # loads the HTTP stack, which `--help` must not
+
+    warn_of_other_project()
+    with shown(shared), working("touring the hosts"):
+        sights = run_tour(shared.url, shared.key_file, timeout=timeout)
+    if shared.json:
+        print_json(sights)
+        return
+    print_table(
+        ("host", "machine", "python", "cpus", "load", "memory free", "disk free"),
+        [
+            (
+                sight.host,
+                sight.machine,
+                sight.python,
+                sight.cpus,
+                f"{sight.load:.2f}",
+                f"{sight.memory_free_bytes / 2**30:.1f} GiB",
+                f"{sight.disk_free_bytes / 2**30:.1f} GiB",
+            )
+            for sight in sights
+        ],
+    )
+    say(f"{len(sights)} hosts seen by one paglet")

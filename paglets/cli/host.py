@@ -1,0 +1,121 @@
+"""`paglets host`: run a host until it is stopped. Options and variables become HostSettings."""
+
+import re
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from paglets.cli.asking import warn_of_other_project
+from paglets.cli.errors import shown
+from paglets.cli.options import Common
+
+if TYPE_CHECKING:
+    from paglets.config.settings import HostSettings
+
+FOLDER = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def _option(*names: str, **attributes: Any) -> Callable[[Any], Any]:  # click's own types
+    """Return an option whose variable is named after it."""
+    variable = "PAGLETS_" + names[0].strip("-").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, show_envvar=True, **attributes)
+
+
+@click.command()
+@_option("--name", metavar="NAME", help="What others call it. Default: this machine's name.")
+@_option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True,
+         help="TCP port; 0 takes a free one.")  # fmt: skip
+@_option("--bind", metavar="ADDRESS", default="127.0.0.1", show_default=True,
+         help="Address to listen on; 0.0.0.0 for all.")  # fmt: skip
+@_option("--advertise", metavar="URL", help="Where others reach it. Default: of bind and port.")
+@_option("--seed", "seeds", metavar="URL", multiple=True, help="A host to join. Repeatable.")
+@_option("--multicast", is_flag=True, help="Find hosts of this network by beacons.")
+@_option("--agents", type=FOLDER, multiple=True, metavar="DIR",
+         help="Folder of your own paglets. Repeatable.")  # fmt: skip
+@_option("--allow", metavar="PREFIX", multiple=True,
+         help="Module prefix of installed packages whose classes may run. Repeatable.")  # fmt: skip
+@_option("--preset", type=click.Choice(["local", "lan", "wan"]), default="lan",
+         show_default=True, help="Timing of the mesh.")  # fmt: skip
+@_option("--data", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+         help="Folder of its store. Default: ~/.paglets/hosts/NAME.")  # fmt: skip
+@_option("--tag", "tags", metavar="TAG", multiple=True, help="For choosing hosts. Repeatable.")
+@_option("--property", "properties", metavar="KEY=VALUE", multiple=True,
+         help="Told to its paglets. Repeatable.")  # fmt: skip
+@_option("--capability", "capabilities", metavar="WORD", multiple=True,
+         help="What tickets may require. Repeatable.")  # fmt: skip
+@_option("--key-file", type=FILE, help="Its key; made where there is none.")
+@_option("--insecure", is_flag=True, help="No key: anybody who reaches the port can use it.")
+@_option("--allowed-host", "allowed_hosts", metavar="NAME", multiple=True,
+         help="Further name for the Host header. Repeatable.")  # fmt: skip
+@_option("--tls-cert", type=FILE, help="Certificate chain in PEM, for https.")
+@_option("--tls-key", type=FILE, help="Key of the certificate.")
+@_option("--mesh-version", metavar="TEXT", help="Code version by word. Default: of the code.")
+@_option("--preload", metavar="MODULE", multiple=True,
+         help="Imported once, for quick starts of paglets. Repeatable.")  # fmt: skip
+@_option("--start-method", type=click.Choice(["fork", "spawn"]),
+         default="spawn" if sys.platform == "darwin" else "fork", show_default=True,
+         help="How Paglet Processes are started.")  # fmt: skip
+@_option("--reload", is_flag=True, help="Development: renew code when a file changes.")
+@click.pass_obj
+def host(shared: Common, /, **options: Any) -> None:  # one value an option, typed by `settings_of`
+    """Run a host until it is stopped by SIGTERM or Ctrl-C.
+
+    With --agents . the classes of the modules in this folder may run on it. Variables of
+    repeatable options hold several values separated by spaces, PAGLETS_AGENTS by colons.
+    """
+    warn_of_other_project()
+    with shown(shared):
+        settings = settings_of(options)
+        from paglets.host.stages import run_host  # the whole server; not for `--help`
+
+        raise SystemExit(run_host(settings))
+
+
+def settings_of(options: dict[str, Any]) -> "HostSettings":
+    """Return the settings that options and variables spell.
+
+    Raises:
+        click.UsageError: Options that do not go together, or a value of another shape.
+        InvalidNameError: The name is none.
+        InvalidRequestError: A URL is none.
+    """
+    from paglets.config.settings import HostSettings, paglets_home  # light, but not for `--help`
+    from paglets.model.names import parse_name
+    from paglets.remote.urls import parse_url
+
+    if (options["tls_cert"] is None) != (options["tls_key"] is None):
+        raise click.UsageError("--tls-cert and --tls-key go together.")
+    if options["insecure"] and options["key_file"] is not None:
+        raise click.UsageError("Give --key-file or --insecure, not both.")
+    name = parse_name(options.pop("name") or default_name(), what="host name")
+    data = options.pop("data") or paglets_home() / "hosts" / name
+    advertise = options.pop("advertise")
+    return HostSettings(
+        name=name,
+        data=data.expanduser().absolute(),
+        advertise=None if advertise is None else parse_url(advertise),
+        seeds=tuple(parse_url(seed) for seed in options.pop("seeds")),
+        properties=_properties(options.pop("properties")),
+        **options,
+    )
+
+
+def default_name() -> str:
+    """Return this machine's name in the characters that names may have."""
+    short = socket.gethostname().partition(".")[0]
+    return re.sub(r"[^A-Za-z0-9._-]", "-", short)[:64].lstrip("._-") or "host"
+
+
+def _properties(pairs: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise click.UsageError(f"--property {pair!r} is no KEY=VALUE.")
+        found[key] = value
+    return found

@@ -1,0 +1,112 @@
+"""`paglets mesh …`: the hosts, as the one that is asked sees them."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from paglets.cli.asking import ask
+from paglets.cli.lazy import SuggestingGroup
+from paglets.cli.options import Common, common
+from paglets.cli.output import clock_text, print_json, print_table, say
+from paglets.model.refs import HostRef
+
+if TYPE_CHECKING:
+    from paglets.remote.client import HostClient
+
+
+@click.group(cls=SuggestingGroup)
+@common
+def mesh() -> None:
+    """Show the hosts of the mesh."""
+
+
+@mesh.command()
+@click.option("--online", is_flag=True, help="Only those that are up.")
+@common
+@click.pass_obj
+def hosts(shared: Common, *, online: bool) -> None:
+    """List the hosts of the mesh."""
+
+    async def work(host: "HostClient") -> None:
+        listed = (await host.hosts({"online": "true"} if online else None)).hosts
+        if shared.json:
+            print_json(listed)
+            return
+        print_table(
+            ("name", "url", "status", "active", "inactive", "code", "note"),
+            [
+                (
+                    each.name,
+                    each.url,
+                    each.status,
+                    each.active_count,
+                    each.inactive_count,
+                    each.code_version,
+                    each.error,
+                )
+                for each in sorted(listed, key=lambda each: each.name)
+            ],
+        )
+
+    ask(shared, work)
+
+
+@mesh.command()
+@click.option("--interval", type=click.FloatRange(min=0.1), default=1.0, show_default=True,
+              metavar="SECONDS", help="Between two looks.")  # fmt: skip
+@click.option("--for", "duration", type=click.FloatRange(min=0), metavar="SECONDS",
+              help="End after this time. Default: until Ctrl-C.")  # fmt: skip
+@common
+@click.pass_obj
+def watch(shared: Common, interval: float, duration: float | None) -> None:
+    """Print a line for each host now, and for each change as it is seen."""
+
+    async def work(host: "HostClient") -> None:
+        known: dict[str, HostRef] = {}
+        end = None if duration is None else time.monotonic() + duration
+        say(f"watching the mesh of {host.url}; Ctrl-C ends it")
+        while True:
+            listed = {each.name: each for each in (await host.hosts()).hosts}
+            for line in changes(known, listed):
+                print_json(line, pretty=False) if shared.json else click.echo(line_text(line))
+            known = listed
+            if end is not None and time.monotonic() + interval > end:
+                return
+            await asyncio.sleep(interval)
+
+    ask(shared, work)
+
+
+def changes(before: dict[str, HostRef], after: dict[str, HostRef]) -> list[dict[str, object]]:
+    """Return what differs between two looks at the mesh, by host name."""
+    found: list[dict[str, object]] = []
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        was = old.status if old is not None else None
+        now = new.status if new is not None else "forgotten"
+        restarted = old is not None and new is not None and new.generation > old.generation
+        if was != now or restarted:
+            present = new or old
+            assert present is not None
+            found.append(
+                {
+                    "time": time.time(),
+                    "host": name,
+                    "was": was,
+                    "now": now,
+                    "restarted": restarted,
+                    "url": present.url,
+                }
+            )
+    return found
+
+
+def line_text(change: dict[str, object]) -> str:
+    """Return a change as a line for people."""
+    moment = change["time"]
+    assert isinstance(moment, float)
+    before = f"{change['was']} → " if change["was"] is not None else ""
+    note = " (started anew)" if change["restarted"] else ""
+    return f"{clock_text(moment)}  {change['host']}  {before}{change['now']}{note}  {change['url']}"

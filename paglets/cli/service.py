@@ -1,0 +1,120 @@
+"""`paglets service …`: what paglets offer by contract, and calls of it from a shell."""
+
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from paglets.cli.asking import ask
+from paglets.cli.lazy import SuggestingGroup
+from paglets.cli.options import Common, common, host_option
+from paglets.cli.output import print_json, print_table, print_value, short_ids, working
+from paglets.cli.values import parse_pairs
+from paglets.model.errors import ServiceNotFoundError
+from paglets.model.message import Message
+from paglets.wire.bodies import ServiceBody
+from paglets.wire.messages import encode_message, wire_message
+
+if TYPE_CHECKING:
+    from paglets.remote.client import HostClient
+
+
+@click.group(cls=SuggestingGroup)
+@common
+def service() -> None:
+    """List services and call them."""
+
+
+@service.command("list")
+@click.argument("name", required=False)
+@host_option("Only services of this host.")
+@common
+@click.pass_obj
+def list_(shared: Common, name: str | None, host_name: str | None) -> None:
+    """List the services that can be called, all or those called NAME."""
+
+    async def work(host: "HostClient") -> None:
+        found = await _providers(host, name, host_name)
+        if shared.json:
+            print_json(found)
+            return
+        shown = short_ids([body.provider.agent_id for body in found])
+        print_table(
+            ("name", "version", "host", "provider", "operations", "capabilities"),
+            [
+                (
+                    body.name,
+                    body.version,
+                    body.host_name,
+                    shown[body.provider.agent_id],
+                    ",".join(body.operations),
+                    ",".join(body.capabilities),
+                )
+                for body in found
+            ],
+        )
+
+    ask(shared, work)
+
+
+@service.command()
+@click.argument("name")
+@click.argument("operation")
+@click.argument("arguments", metavar="[KEY=VALUE]...", nargs=-1)
+@click.option("--args", "whole", metavar="JSON", help="The request as a JSON object.")
+@click.option(
+    "--timeout", default=30.0, show_default=True, metavar="SECONDS", help="For the reply."
+)
+@host_option("Only a provider on this host.")
+@common
+@click.pass_obj
+def call(  # noqa: PLR0913 - one argument an option; click passes them so
+    shared: Common,
+    *,
+    name: str,
+    operation: str,
+    arguments: tuple[str, ...],
+    whole: str | None,
+    timeout: float,
+    host_name: str | None,
+) -> None:
+    """Call OPERATION of the best provider of the service NAME and print the reply."""
+    message = Message(operation, parse_pairs(arguments, whole, "--args"))
+    body = encode_message(wire_message(message, timeout=timeout))
+
+    async def work(host: "HostClient") -> None:
+        chosen = choose(await _providers(host, name, host_name), name, operation)
+        client = host.on_host(chosen.host_name) if chosen.host_name else host
+        with working(f"calling {name} on {chosen.host_name}"):
+            reply = await client.send(chosen.provider.agent_id, body, timeout=timeout)
+        if shared.json:
+            print_json(reply.reply)
+        else:
+            print_value(msgspec.json.decode(reply.reply))
+
+    ask(shared, work)
+
+
+def choose(found: list[ServiceBody], name: str, operation: str) -> ServiceBody:
+    """Return the first provider that has the operation.
+
+    Raises:
+        ServiceNotFoundError: There is none; names the operations there are.
+    """
+    if not found:
+        raise ServiceNotFoundError(f"nobody provides {name}", name=name)
+    for body in found:
+        if operation in body.operations:
+            return body
+    offered = sorted({each for body in found for each in body.operations})
+    raise ServiceNotFoundError(
+        f"{name} has no operation {operation!r}; it has {', '.join(offered) or 'none'}", name=name
+    )
+
+
+async def _providers(
+    host: "HostClient", name: str | None, host_name: str | None
+) -> list[ServiceBody]:
+    query = {} if name is None else {"name": name}
+    listed = (await host.services(query)).services
+    return [body for body in listed if host_name is None or body.host_name == host_name]
