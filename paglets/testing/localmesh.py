@@ -1,0 +1,151 @@
+"""LocalMesh: several real hosts on loopback, for tests, scripts and notebooks."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+from paglets.config.settings import HostSettings, Limits, Timeouts
+from paglets.connect import Client
+from paglets.model.errors import PagletsError
+from paglets.testing.localhost import LocalHost, free_ports
+from paglets.testing.waiting import wait_until
+
+NAMES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")
+"""Names of the hosts of a mesh, in order; further ones are `host-9` and so on."""
+
+
+class LocalMesh:
+    """Real host processes on loopback that know each other; a context manager.
+
+        with LocalMesh(3, agents=".") as mesh:
+            tour = mesh.client().create("tour:Tour")
+            tour.dispatch("beta")
+
+    Hosts share a key made for this mesh. Everything is ended and removed at the end, whatever
+    happens in between.
+
+    Args:
+        count: Number of hosts.
+        agents: Folder or folders of the paglets' code.
+        allow: Module prefixes of installed packages whose classes may run.
+        folder: Where data and logs go, and stay; a temporary folder, removed at the end, if None.
+        timeouts: Seconds that steps may take.
+        limits: Bounds of each host.
+        environment: Variables of the host processes.
+        failpoints: By host name, as `PAGLETS_FAILPOINTS`, for the first run.
+        overrides: Any other fields of HostSettings, for all hosts.
+    """
+
+    def __init__(  # noqa: PLR0913 - a test chooses what it needs by name
+        self,
+        count: int = 3,
+        *,
+        agents: str | Path | Sequence[str | Path] = (),
+        allow: Sequence[str] = (),
+        folder: Path | None = None,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+        environment: Mapping[str, str] | None = None,
+        failpoints: Mapping[str, str] | None = None,
+        **overrides: object,
+    ) -> None:
+        self._is_temporary = folder is None
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="paglets-mesh-"))
+        """Data, logs and key of the mesh."""
+        self._failpoints = dict(failpoints or {})
+        folders = [agents] if isinstance(agents, str | Path) else agents
+        ports = free_ports(count)
+        urls = [f"http://127.0.0.1:{port}" for port in ports]
+        names = [*NAMES, *(f"host-{n}" for n in range(len(NAMES) + 1, count + 1))][:count]
+        common = HostSettings(
+            name="",
+            data=self.folder,
+            agents=tuple(Path(each).resolve() for each in folders),
+            allow=tuple(allow),
+            key_file=self.folder / "mesh.key",
+            preset="local",
+            timeouts=timeouts or Timeouts(),
+            limits=limits or Limits(),
+        )
+        common = replace(common, **overrides)  # type: ignore[arg-type]  # fields by name
+        self.hosts = [
+            LocalHost(
+                replace(
+                    common,
+                    name=name,
+                    data=self.folder / name,
+                    port=port,
+                    seeds=tuple(other for other in urls if other != url),
+                ),
+                environment or {},
+            )
+            for name, port, url in zip(names, ports, urls, strict=True)
+        ]
+        """The hosts, in the order of their names."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __getitem__(self, name: str) -> LocalHost:
+        """Return the host of this name."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise KeyError(f"no host {name!r}; there are {', '.join(h.name for h in self.hosts)}")
+
+    def __iter__(self) -> Iterator[LocalHost]:
+        return iter(self.hosts)
+
+    def start(self) -> None:
+        """Start all hosts and wait until each sees all others online."""
+        for host in self.hosts:
+            host.start(wait=False, failpoints=self._failpoints.get(host.name, ""))
+        for host in self.hosts:
+            host.wait_ready()
+        self.wait_converged()
+
+    def wait_converged(self, *, timeout: float = 30.0) -> None:
+        """Wait until every running host sees every running host online, and no other.
+
+        Raises:
+            DeadlineError: They did not agree in time.
+        """
+        expected = {host.name for host in self.hosts if host.is_running}
+        for host in self.hosts:
+            if host.is_running:
+                wait_until(
+                    lambda host=host: self._sees(host) == expected,  # type: ignore[misc]  # default binds the loop's value
+                    timeout=timeout,
+                    what=f"{host.name} sees {', '.join(sorted(expected))}",
+                    story=host.tail,
+                )
+
+    def _sees(self, host: LocalHost) -> set[str]:
+        try:
+            return {ref.name for ref in host.client.hosts(online_only=True)}
+        except PagletsError:
+            return set()
+
+    def client(self, name: str | None = None) -> Client:
+        """Return a client that talks to the host of this name, the first one by default."""
+        return (self.hosts[0] if name is None else self[name]).client
+
+    def close(self) -> None:
+        """End all hosts and remove what is temporary."""
+        for host in self.hosts:
+            if host.is_running:
+                host.resume()
+            host.kill()
+        if self._is_temporary:
+            shutil.rmtree(self.folder, ignore_errors=True)
