@@ -18,11 +18,12 @@ from collections.abc import Awaitable, Callable
 from multiprocessing.connection import Connection
 
 import aiohttp
+import msgspec
 from aiohttp import web
 
 from paglets.config.keys import Key, Keyring
 from paglets.host.http.access import Access, ServerIdentity
-from paglets.host.http.asked import ApiRequest, json_answer
+from paglets.host.http.asked import Answer, ApiRequest, json_answer
 from paglets.host.http.gate import Gate
 from paglets.host.http.limits import HttpLimits
 from paglets.host.http.messages import MessageRoutes
@@ -35,7 +36,7 @@ from paglets.remote.known import Attempt, KnownHost, Signable
 from paglets.remote.session import PeerSession
 from paglets.remote.signing import RequestLine, body_digest
 from paglets.wire.bodies import ReplyBody
-from paglets.wire.messages import encode_message, wire_message
+from paglets.wire.messages import WireMessage, encode_message, wire_message
 from paglets.wire.routes import route
 
 KEYRING = Keyring((Key(bytes(32)),))
@@ -43,6 +44,7 @@ PATH = "/agents/a1/messages"
 BODY = encode_message(wire_message(Message("echo", {"text": "x" * 100})))
 REPLY = b'{"reply":{"text":"' + b"x" * 100 + b'"}}'
 Step = Callable[[], Awaitable[object]]
+Make = Callable[[int], Awaitable[tuple[Step, Callable[[], Awaitable[None]]]]]
 
 
 class Echo:
@@ -52,8 +54,9 @@ class Echo:
         self, agent_id: str, body: bytes, *, caller_gone: asyncio.Event | None = None
     ) -> ReplyBody:
         """Answer at once."""
-        assert agent_id and body and caller_gone is not None
-        return ReplyBody()
+        assert caller_gone is not None
+        assert agent_id
+        return ReplyBody(reply=msgspec.json.decode(body, type=WireMessage).args)
 
 
 async def serve_ours(pipe: Connection) -> None:
@@ -67,7 +70,7 @@ async def serve_ours(pipe: Connection) -> None:
     await server.stop(0.0)
 
 
-async def json_answer_never(_asked: ApiRequest):
+async def json_answer_never(_asked: ApiRequest) -> Answer:
     """Forward nothing."""
     return json_answer(ReplyBody())
 
@@ -144,7 +147,7 @@ async def our_client(port: int) -> tuple[Step, Callable[[], Awaitable[None]]]:
     return step, session.close
 
 
-def row(name: str, kind: str, make: Callable[[int], Awaitable], clients: int, seconds: float):
+def row(name: str, kind: str, make: Make, clients: int, seconds: float) -> None:
     """Measure one row and print it."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=run_server, args=(kind, theirs))

@@ -309,7 +309,7 @@ class PeerSession:
         if isinstance(error, UnauthorizedError):
             error.detail["signed"] = False
             return error
-        reason = f"HTTP {response.status} that is not signed with our key"
+        reason = f"HTTP {response.status} that is not signed with our key: {error.message[:200]}"
         return unreachable(call.url, reason, connected=True)
 
     def _known(self, url: str) -> KnownHost:

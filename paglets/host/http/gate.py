@@ -113,14 +113,13 @@ class Gate:
     async def _pass(self, passage: _Passage) -> Answer:
         request = passage.request
         match = passage.match
-        headers = request.headers
-        host = headers.get("Host")
-        self._access.check_browser(host, headers.get("Origin"))
-        line = RequestLine(request.method, request.raw_path)
-        if match is not None and match.entry.pool is Pool.OPEN:
-            passage.caller = self._identify_if_possible(line, headers.get("Authorization"))
-        else:
-            passage.caller = self._access.identify(line, headers.get("Authorization"))
+        host = request.headers.get("Host")
+        stranger = self._identify(passage)
+        # Before a stranger is turned away: pages of a browser are to learn nothing at all.
+        self._access.check_browser(host, request.headers.get("Origin"))
+        if match is None or match.entry.pool is not Pool.OPEN:
+            if stranger is not None:
+                raise stranger
             self._access.admit(passage.caller, host)
             passage.connection.proven = True
         if self.server is not None:
@@ -129,12 +128,15 @@ class Gate:
             return self._no_route(passage)
         return await match.handler(await self._admit_body(passage, match))
 
-    def _identify_if_possible(self, line: RequestLine, authorization: str | None) -> Caller:
-        """Return who asks for a route that is open to all; only whether to sign depends on it."""
+    def _identify(self, passage: _Passage) -> UnauthorizedError | None:
+        """Set who asks, so that even a refusal is signed; return the error for a stranger."""
+        request = passage.request
+        line = RequestLine(request.method, request.raw_path)
         try:
-            return self._access.identify(line, authorization)
-        except UnauthorizedError:
-            return ANONYMOUS
+            passage.caller = self._access.identify(line, request.headers.get("Authorization"))
+        except UnauthorizedError as error:
+            return error
+        return None
 
     async def _admit_body(self, passage: _Passage, match: Match) -> ApiRequest:
         """Take the slots a request needs, and read its body unless the handler does."""
@@ -243,6 +245,6 @@ async def _continue(request: web.BaseRequest) -> None:
 
 
 def _budget(text: str | None) -> float:
-    if text is None or not (text.isascii() and text.isdigit() and len(text) < 10):
+    if text is None or not (text.isascii() and text.isdigit() and len(text) < 16):
         return DEFAULT_BUDGET
     return min(int(text) / 1000, _BUDGET_LIMIT)

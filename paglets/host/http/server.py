@@ -1,6 +1,5 @@
 """Listens: the API on a TCP port, IPv4 or IPv6, with TLS where there are certificate files."""
 
-import logging
 import socket
 import ssl
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from paglets.host.http.connections import ConnectionServer
 from paglets.host.http.gate import Gate
 from paglets.host.http.limits import HttpLimits
 
-logger = logging.getLogger(__name__)
+_LEAST_GRACE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,10 @@ class HttpServer:
         return int(site.port) if isinstance(site, web.TCPSite) else self._port
 
     async def stop(self, grace: float) -> None:
-        """Stop listening, let requests under way end for `grace` seconds, then close all."""
+        """Stop listening, let requests under way end for `grace` seconds, then cancel them.
+
+        Event streams end at once. Returns within twice `grace`.
+        """
         runner, self._runner = self._runner, None
         if runner is None or self._gate.server is None:
             return
@@ -105,5 +107,6 @@ class HttpServer:
         for site in runner.sites:
             await site.stop()
         self._gate.server.pre_shutdown()
-        await self._gate.server.shutdown(grace)
+        # aiohttp takes 0 for "for ever".
+        await self._gate.server.shutdown(max(grace, _LEAST_GRACE))
         await runner.cleanup()

@@ -31,6 +31,13 @@ async def test_every_route_and_method_is_401_without_credentials():
     assert served.runtime.calls == []
 
 
+@pytest.mark.parametrize("path", ["/livez", "/health", "/none"])
+async def test_a_page_of_a_browser_learns_nothing_even_without_credentials(path):
+    async with serve() as served:
+        assert (await raw(served, "GET", path, {"Host": "evil.test"})).status == 421
+        assert (await raw(served, "GET", path, {"Origin": "http://evil.test"})).status == 403
+
+
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
 async def test_strangers_are_told_whether_it_lives_and_the_key_id_and_no_more(path):
     async with serve() as served:
@@ -238,6 +245,14 @@ async def test_a_host_header_of_another_name_is_421(host):
     async with serve() as served:
         headers = signed(served, "GET", "/health") | {"Host": host}
         assert (await raw(served, "GET", "/health", headers)).status == 421
+
+
+async def test_a_caller_with_the_key_is_told_which_name_to_allow():
+    async with serve() as served:
+        headers = signed(served, "GET", "/health") | {"Host": "new.test"}
+        answer = await raw(served, "GET", "/health", headers)
+    assert b"--allowed-host" in answer.body
+    assert "Paglets-Answer" in answer.headers
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from paglets.host.http.limits import HttpLimits, Pools, Slots
-from paglets.model.errors import InvalidRequestError, UnavailableError
+from paglets.model.errors import HostUnreachableError, InvalidRequestError, UnavailableError
 from paglets.wire import bodies
 from paglets.wire.messages import WireMessage, encode_message
 from tests.unit.http.fakes import (
@@ -244,3 +244,14 @@ def test_slots_are_given_back_whatever_happens():
 def test_pools_that_promise_more_than_there_are_connections_are_refused():
     with pytest.raises(ValueError, match="connections"):
         Pools(HttpLimits(connections=10))
+
+
+async def test_a_server_that_stops_does_not_wait_for_a_handler_that_hangs():
+    async with serve() as served, served.session() as session:
+        served.runtime.hold = asyncio.Event()
+        waiting = asyncio.create_task(client(session, served).send("a1", MESSAGE))
+        await served.runtime.entered.wait()
+        async with asyncio.timeout(5):
+            await served.server.stop(0.0)
+        with pytest.raises(HostUnreachableError):
+            await waiting

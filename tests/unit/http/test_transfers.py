@@ -129,6 +129,19 @@ async def test_an_offer_to_another_host_id_settles_nothing():
     assert served.runtime.calls == []
 
 
+async def test_an_outcome_that_is_known_already_is_answered_before_the_body_has_come():
+    state = b"s" * 30_000_000
+
+    async def at_once(transfer_id, header, encoded_header, chunks):
+        return bodies.OutcomeBody(transfer_id=transfer_id, host_id="h1", outcome="refused")
+
+    async with serve() as served, served.session() as session:
+        served.runtime.offer = at_once
+        header, _ = envelope("t1", state)
+        outcome = await transfer_client(session, served).offer("t1", header, [state], timeout=10.0)
+    assert outcome.outcome == "refused"
+
+
 async def test_an_offer_can_be_sent_again_after_the_host_was_started_anew():
     async with serve() as served, served.session() as session:
         session._known(served.url).host_id = "h1"
