@@ -8,7 +8,7 @@ from pathlib import Path
 from paglets.model.enums import FileMode
 from paglets.model.errors import InvalidRequestError, StorageFullError
 from paglets.model.names import new_id
-from paglets.wire.calls import FileOffer, Load
+from paglets.wire.calls import PART_SUFFIX, FileOffer, Load
 
 _CHUNK = 1024 * 1024
 
@@ -71,7 +71,7 @@ class PagletFiles:
             registered = dict(self._registered)
         offers: list[FileOffer] = []
         for name, (path, mode) in registered.items():
-            copy = self._incoming / f"{new_id()}.file"
+            copy = self._incoming / f"file-{new_id()}{PART_SUFFIX}"
             size, digest = _copy(path, copy)
             original = str(path) if mode is FileMode.MOVE and not keep else None
             offers.append(

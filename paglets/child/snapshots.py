@@ -13,7 +13,7 @@ from paglets.agent.statelock import StateLock
 from paglets.model.enums import Durability
 from paglets.model.errors import StorageFullError, TooLargeError
 from paglets.model.names import new_id
-from paglets.wire.calls import INLINE_LIMIT, Snapshot
+from paglets.wire.calls import INLINE_LIMIT, PART_SUFFIX, Snapshot
 from paglets.wire.codec import StateCodec
 
 MESSAGE_LIMIT_BYTES = 1024 * 1024
@@ -123,7 +123,7 @@ class Snapshots:
         Raises:
             StorageFullError: There is no room, or the folder cannot be written.
         """
-        path = self._folder / f"{new_id()}.{kind}"
+        path = self._folder / f"{kind}-{new_id()}{PART_SUFFIX}"
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(fd, "wb") as file:

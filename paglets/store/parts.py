@@ -13,9 +13,7 @@ from paglets.model.errors import DamagedError, InvalidRequestError, PagletsError
 from paglets.store.ballast import is_disk_full
 from paglets.store.folder import sync_file, sync_folder
 from paglets.store.rows import Blob
-
-PART_SUFFIX = ".part"
-"""Ends the name of a file that is not sealed yet."""
+from paglets.wire.calls import PART_SUFFIX
 
 
 class Part:

@@ -22,7 +22,6 @@ from paglets.model.names import new_id, parse_name
 from paglets.store.apply import SpoolChanges
 from paglets.store.folder import make_folder, sync_folder
 from paglets.store.parts import (
-    PART_SUFFIX,
     Part,
     disk_error,
     require_digest,
@@ -30,6 +29,7 @@ from paglets.store.parts import (
     seal_part,
 )
 from paglets.store.rows import INLINE_LIMIT, Blob
+from paglets.wire.calls import PART_SUFFIX
 
 P = ParamSpec("P")
 T = TypeVar("T")

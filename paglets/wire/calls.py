@@ -22,6 +22,9 @@ from paglets.wire.policies import PolicyBody
 INLINE_LIMIT = 192 * 1024
 """Largest state or reply that travels inside a frame, in bytes; larger ones go through a file."""
 
+PART_SUFFIX = ".part"
+"""Ends the name of a file that a child writes for its host, and of all that is not sealed yet."""
+
 
 class Call(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
     """Base of all frames."""
