@@ -78,7 +78,7 @@ def create(
             parse_name(agent_id, what="agent id")
         body = bodies.CreateBody(
             class_name=parse_class_name(class_name),
-            state=msgspec.Raw(msgspec.json.encode(values)) if values else None,
+            state=msgspec.Raw(msgspec.json.encode(values)) if values else bodies.ABSENT,
             agent_id=agent_id,
         )
         client = host if host_name is None else host.on_host(host_name)

@@ -101,7 +101,7 @@ class HttpCalls:
         )
         body = bodies.CreateBody(
             class_name=request.class_name,
-            state=None if request.state is None else msgspec.Raw(request.state),
+            state=bodies.ABSENT if request.state is None else msgspec.Raw(request.state),
             agent_id=request.agent_id,
         )
         key = request.key or new_id()

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from paglets import Itinerary, Message, Paglet, PagletProxy, Stop, connect, handles
+from paglets import CreationEvent, Itinerary, Message, Paglet, PagletProxy, Stop, connect, handles
 from paglets.examples.machine import Sight, look_around
 from paglets.model.errors import DeadlineError, PagletsError
 
@@ -33,7 +33,11 @@ class Report:
 
 
 class Tour(Paglet[TourState]):
-    """Looks around at each stop of its plan."""
+    """Looks around where it is created and at each stop of its plan."""
+
+    def on_creation(self, event: CreationEvent) -> None:
+        """Begin at home."""
+        self.look()
 
     def look(self) -> None:
         """Note what this machine is like; the task of every stop."""
@@ -54,14 +58,14 @@ class Tour(Paglet[TourState]):
 
 
 def plan_for(names: list[str], start: str) -> Itinerary:
-    """Return a plan over all hosts that ends where it starts.
+    """Return a plan over all hosts but the one where the tour starts.
 
     Args:
         names: The hosts.
-        start: The host where the tour is created; seen last.
+        start: The host where the tour is created.
     """
     others = [name for name in sorted(names) if name != start]
-    return Itinerary(stops=[Stop(name, arrival=["look"]) for name in (*others, start)])
+    return Itinerary(stops=[Stop(name, arrival=["look"]) for name in others])
 
 
 def run_tour(url: str | None, key_file: Path | None, *, timeout: float) -> list[Sight]:

@@ -51,7 +51,7 @@ from paglets.store.writes import (
     StaleWriteError,
     Write,
 )
-from paglets.wire.bodies import CheckAnswer, CheckBody, OutcomeBody
+from paglets.wire.bodies import ABSENT, CheckAnswer, CheckBody, OutcomeBody
 from paglets.wire.envelope import EnvelopeHeader
 from paglets.wire.failures import error_body
 from paglets.wire.messages import PROTOCOL
@@ -397,7 +397,7 @@ class Arrivals:
             transfer_id=transfer_id,
             host_id=self._roster.me.host_id,
             outcome=outcome.value,
-            reason=None if reason is None else msgspec.Raw(reason),
+            reason=ABSENT if reason is None else msgspec.Raw(reason),
         )
 
 

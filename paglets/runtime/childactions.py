@@ -19,7 +19,7 @@ from paglets.runtime.roster import LocalPaglet, Roster
 from paglets.runtime.targets import Targets
 from paglets.runtime.verbs import Verbs
 from paglets.wire import hostcalls as ops
-from paglets.wire.bodies import CreateBody
+from paglets.wire.bodies import ABSENT, CreateBody
 from paglets.wire.calls import HostCall
 from paglets.wire.messages import decode_message
 from paglets.wire.policies import decode_policy
@@ -110,7 +110,7 @@ class ChildActions:
         self, _paglet: LocalPaglet, body: ops.CreateCall, _call: HostCall
     ) -> ops.ProxyReply:
         """Create a paglet here or on another host."""
-        state = None if body.state is None else msgspec.Raw(body.state)
+        state = ABSENT if body.state is None else msgspec.Raw(body.state)
         create = CreateBody(class_name=body.class_name, state=state, agent_id=body.agent_id)
         key = body.key or new_id()
         if body.host is None or body.host in {self._roster.me.name, self._roster.me.url}:

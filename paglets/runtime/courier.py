@@ -30,7 +30,7 @@ from paglets.runtime.tasks import Tasks
 from paglets.store.rows import PagletRow, TransferRow
 from paglets.store.store import Store
 from paglets.store.writes import SettleTransfer
-from paglets.wire.bodies import OutcomeBody
+from paglets.wire.bodies import OutcomeBody, given
 from paglets.wire.envelope import PREFIX_BYTES, EnvelopeHeader, decode_header
 from paglets.wire.failures import parse_error_body
 
@@ -182,8 +182,9 @@ class Courier:
             return False
         outcome = TransferOutcome(answer.outcome)
         reason: PagletsError | None = None
-        if outcome is TransferOutcome.REFUSED and answer.reason is not None:
-            reason = parse_error_body(bytes(answer.reason), 409)
+        told = given(answer.reason)
+        if outcome is TransferOutcome.REFUSED and told is not None:
+            reason = parse_error_body(told, 409)
         if outcome is TransferOutcome.ACCEPTED:
             await failpoint_async("move.got_accepted")
         await self._settle(paglet, errand, outcome, reason)

@@ -26,7 +26,7 @@ from paglets.runtime.starter import Birth, Starter
 from paglets.store.rows import Due, PagletRow
 from paglets.store.store import Store
 from paglets.store.writes import DeleteRow, Expect, PutRow
-from paglets.wire.bodies import CreateBody
+from paglets.wire.bodies import CreateBody, given
 from paglets.wire.calls import Loaded
 
 
@@ -78,7 +78,7 @@ class Creation:
 
         async def work(keep: Keeper) -> PagletProxyRef:
             self._roster.require_free(agent_id)
-            initial = None if body.state is None else bytes(body.state)
+            initial = given(body.state)
             birth = Birth(agent_id=agent_id, class_name=body.class_name, initial=initial)
             link, loaded = await self._starter.launch(birth)
             try:

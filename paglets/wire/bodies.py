@@ -12,6 +12,16 @@ from paglets.model.transfer import PeerAddress, TransferTicket
 from paglets.wire.policies import PolicyBody
 
 
+ABSENT = msgspec.Raw(b"")
+"""Stands for JSON that is left out: msgspec reads `Raw | None` as nothing but null."""
+
+
+def given(raw: msgspec.Raw) -> bytes | None:
+    """Return JSON that was passed undecoded, None where it was left out or null."""
+    data = bytes(raw)
+    return None if data in {b"", b"null"} else data
+
+
 class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of all bodies. Unknown fields are ignored, so that newer peers may add some."""
 
@@ -64,7 +74,7 @@ class CreateBody(Strict, frozen=True, kw_only=True):
 
     class_name: str = msgspec.field(name="class")
     """`module:QualName`."""
-    state: msgspec.Raw | None = None
+    state: msgspec.Raw = ABSENT
     """Fields of its State; those left out take their defaults."""
     agent_id: str | None = None
     """A fixed id; made up where it is left out."""
@@ -158,7 +168,7 @@ class OutcomeBody(Body, frozen=True, kw_only=True):
     """The deciding host: an outcome of another host settles nothing."""
     outcome: str
     """`accepted` or `refused`, as `TransferOutcome`."""
-    reason: msgspec.Raw | None = None
+    reason: msgspec.Raw = ABSENT
     """Error body of a refusal."""
 
 
