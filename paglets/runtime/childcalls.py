@@ -9,16 +9,25 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from paglets.model.errors import InvalidRequestError, PagletNotFoundError, PagletsError
+from paglets.model.errors import (
+    InvalidRequestError,
+    PagletNotFoundError,
+    PagletsError,
+    TooLargeError,
+)
 from paglets.runtime.childlink import ChildLink, as_failure
 from paglets.runtime.roster import LocalPaglet, Roster
 from paglets.runtime.tasks import Tasks
 from paglets.wire import hostcalls as ops
 from paglets.wire.calls import HostCall, HostFailed, HostReply
 from paglets.wire.failures import encode_failure
+from paglets.wire.frames import FRAME_LIMIT
 
 Handler: TypeAlias = Callable[[LocalPaglet, Any, HostCall], Awaitable[ops.Struct]]
 """Answers one operation; its body has the type that `OPERATIONS` names."""
+
+ANSWER_LIMIT = FRAME_LIMIT - 4096
+"""Largest answer to a paglet's call, in bytes: what fits into a frame."""
 
 
 class ChildCalls:
@@ -41,7 +50,15 @@ class ChildCalls:
         except (PagletsError, msgspec.DecodeError, TypeError, ValueError) as error:
             link.tell(HostFailed(call=call.call, failure=encode_failure(as_failure(error))))
             return
-        link.tell(HostReply(call=call.call, body=msgspec.msgpack.encode(reply)))
+        body = msgspec.msgpack.encode(reply)
+        if len(body) > ANSWER_LIMIT:
+            too_large = TooLargeError(
+                f"the answer to {call.op} has {len(body)} bytes, a paglet takes {ANSWER_LIMIT}: "
+                "ask for less, or let the data travel as state or registered files"
+            )
+            link.tell(HostFailed(call=call.call, failure=encode_failure(too_large)))
+            return
+        link.tell(HostReply(call=call.call, body=body))
 
     async def _run(self, link: ChildLink, call: HostCall) -> ops.Struct:
         known = ops.OPERATIONS.get(call.op)

@@ -7,8 +7,11 @@ the host's event loop (`supervise/channel.py`) and the blocking child feed what 
 
 import struct
 
-FRAME_LIMIT = 256 * 1024
-"""Largest payload of one frame, in bytes. Larger values travel as a file."""
+FRAME_LIMIT = 1280 * 1024
+"""Largest payload of one frame, in bytes: a message of 1 MiB with all that goes with it.
+
+States above `wire/calls.py: INLINE_LIMIT` travel as a file, so that frames stay small as a rule.
+"""
 
 _HEADER = struct.Struct(">I")
 HEADER_SIZE = _HEADER.size
