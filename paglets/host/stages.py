@@ -13,7 +13,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from paglets.config.code import code_version
 from paglets.config.keys import Keyring, host_keyring
@@ -22,14 +21,15 @@ from paglets.failpoints import arm_from_environment
 from paglets.host.build import Composition, Given, allowed_prefixes, compose
 from paglets.host.http.server import HttpServer, TlsFiles
 from paglets.host.identity import HostIdentity, advertised_url, bind_socket
-from paglets.host.views import NoMesh
+from paglets.host.meshing import Membership, MeshEnd, MeshPeers
 from paglets.model.enums import PagletStatus
 from paglets.model.errors import PagletsError, UnavailableError
 from paglets.model.refs import HostRef
+from paglets.remote.mesh_transport import HttpMeshTransport
 from paglets.remote.peers import HttpPeerCalls
-from paglets.remote.seeds import SeedPeers
 from paglets.remote.session import PeerSession
 from paglets.runtime.recorder import Recorder
+from paglets.runtime.roster import Roster
 from paglets.runtime.tasks import Tasks
 from paglets.store.store import Store
 from paglets.supervise.children import ChildrenList, end_orphans
@@ -45,6 +45,10 @@ _HTTP_GRACE = 1.0
 """Seconds for requests under way when the host stops."""
 _FACTORY_TIMEOUT = 2.0
 """Seconds for the last processes to be gone when the host stops."""
+_MEET_TIMEOUT = 2.0
+"""Seconds for a first peer to answer before rows start: it may own one of them."""
+_COUNT_EVERY = 1.0
+"""Seconds between looks at the number of paglets."""
 _FORGET_EVERY = 120.0
 """Seconds between clean-ups of expired records."""
 
@@ -155,14 +159,15 @@ class _Host:
         self._factory.attach()
         tasks, recorder = Tasks(), Recorder(settings.name)
         async with contextlib.AsyncExitStack() as stack:
-            session = PeerSession(self._keyring, sender=identity.host_id)
-            control = PeerSession(self._keyring, sender=identity.host_id)
-            counts: list[Callable[[], HostRef]] = []
-            peers = SeedPeers(
-                session, settings.seeds, lambda: counts[0]() if counts else identity.ref()
+            session, control, gossip = [
+                await stack.enter_async_context(PeerSession(self._keyring, sender=identity.host_id))
+                for _ in range(3)
+            ]
+            membership = Membership(
+                settings, identity, self._keyring, HttpMeshTransport(gossip), recorder
             )
-            calls = HttpPeerCalls(peers, calls=session, control=control)
-            stack.push_async_callback(calls.close)
+            counting: list[Roster] = []
+            peers = MeshPeers(membership.mesh, identity, lambda: _counts(counting))
             parts = compose(
                 Given(
                     settings=settings,
@@ -171,33 +176,42 @@ class _Host:
                     factory=self._factory,
                     keyring=self._keyring,
                     peers=peers,
-                    mesh=NoMesh(),
-                    calls=calls,
+                    mesh=MeshEnd(membership.mesh),
+                    calls=HttpPeerCalls(peers, calls=session, control=control),
                     session=session,
                     tasks=tasks,
                     recorder=recorder,
                     paglet_limit=self._paglet_limit,
                     on_line=lambda name, line: self._say(f"{name} | {line}"),
-                    warnings=self._warnings,
-                    rolled_back=lambda: False,
+                    warnings=lambda: (*self._warnings(), *membership.warnings()),
+                    rolled_back=lambda: membership.mesh.rolled_back,
                 )
             )
-            counts.append(lambda: _counted(identity, parts))
+            counting.append(parts.roster)
+            membership.appeared = lambda host: _meet(parts, tasks, host)
             parts.restorer.load()
-            tls = None
-            if settings.tls_cert is not None and settings.tls_key is not None:
-                tls = TlsFiles(settings.tls_cert, settings.tls_key)
             server = HttpServer(
-                parts.gate, bind=settings.bind, port=settings.port, listener=listener, tls=tls
+                parts.gate,
+                bind=settings.bind,
+                port=settings.port,
+                listener=listener,
+                tls=self._tls(),
             )
             await server.start()
-            await stack.enter_async_context(peers)
+            await membership.start()
             parts.health.status = "ready"
             self._announce(identity)
-            tasks.start(parts.restorer.run(), "recovery")
+            tasks.start(_recover(parts, membership), "recovery")
             tasks.start(self._tidy(), "clean-up")
+            tasks.start(_count(parts.roster, membership), "counts")
             await stopping.wait()
-            await self._stop(parts, server, tasks)
+            await self._stop(parts, server, membership, tasks)
+
+    def _tls(self) -> TlsFiles | None:
+        settings = self._settings
+        if settings.tls_cert is None or settings.tls_key is None:
+            return None
+        return TlsFiles(settings.tls_cert, settings.tls_key)
 
     def _identity(self, port: int) -> HostIdentity:
         settings, store = self._settings, self._store
@@ -257,25 +271,48 @@ class _Host:
                 # A full disk is told by the commits that matter; old records can wait.
                 await self._store.forget_expired(time.time())
 
-    async def _stop(self, parts: Composition, server: HttpServer, tasks: Tasks) -> None:
+    async def _stop(
+        self, parts: Composition, server: HttpServer, membership: Membership, tasks: Tasks
+    ) -> None:
         parts.health.status = "stopping"
         self._say(f"paglets host {self._settings.name} is stopping")
         parts.admission.refuses = "stopping"
         parts.delivery.is_stopping = True
         parts.activity.is_stopping = True
-        await parts.inactivity.shut_down()
+        await asyncio.gather(parts.inactivity.shut_down(), membership.leave())
         await server.stop(_HTTP_GRACE)
         await tasks.close(timeout=_HTTP_GRACE)
         await self._factory.close(timeout=_FACTORY_TIMEOUT)
         (self._settings.data / "host.json").unlink(missing_ok=True)
 
 
-def _counted(identity: HostIdentity, parts: Composition) -> HostRef:
-    return identity.ref(
-        active=parts.roster.count(PagletStatus.ACTIVE),
-        inactive=parts.roster.count(PagletStatus.INACTIVE),
-        now=time.time(),
-    )
+def _counts(rosters: list[Roster]) -> tuple[int, int]:
+    if not rosters:
+        return 0, 0
+    roster = rosters[0]
+    return roster.count(PagletStatus.ACTIVE), roster.count(PagletStatus.INACTIVE)
+
+
+async def _count(roster: Roster, membership: Membership) -> None:
+    """Tell the mesh how many paglets there are, when that has changed."""
+    told = (0, 0)
+    while True:
+        counts = roster.count(PagletStatus.ACTIVE), roster.count(PagletStatus.INACTIVE)
+        if counts != told:
+            membership.mesh.set_counts(*counts)
+            told = counts
+        await asyncio.sleep(_COUNT_EVERY)
+
+
+async def _recover(parts: Composition, membership: Membership) -> None:
+    await membership.wait_first(timeout=_MEET_TIMEOUT)
+    await parts.restorer.run()
+
+
+def _meet(parts: Composition, tasks: Tasks, host: HostRef) -> None:
+    """A host has appeared: moves to it may settle, and both compare who owns what."""
+    parts.courier.nudge()
+    tasks.start(parts.fencing.meet(host), f"comparing with {host.name}")
 
 
 def _local(bind: str) -> str:
@@ -285,8 +322,3 @@ def _local(bind: str) -> str:
     if bind == "::":
         return "[::1]"
     return f"[{bind}]" if ":" in bind else bind
-
-
-def default_data(home: Path, name: str) -> Path:
-    """Return the data folder of a host by its name."""
-    return home / "hosts" / name

@@ -9,7 +9,7 @@ import msgspec
 from paglets._version import __version__
 from paglets.host.identity import HostIdentity
 from paglets.model.enums import PagletStatus
-from paglets.model.errors import InvalidRequestError, NotFoundError
+from paglets.model.errors import InvalidRequestError
 from paglets.model.refs import HostRef
 from paglets.runtime.eventlog import LEVELS
 from paglets.runtime.ports import PeerHosts
@@ -126,12 +126,3 @@ class HealthView:
             pid=os.getpid(),
             time=time.time(),
         )
-
-
-class NoMesh:
-    """Answers mesh requests of a host that knows others by its seeds only."""
-
-    async def handle(self, path: str, body: bytes, *, sender_host_id: str) -> bytes:
-        """Refuse: there is no mesh here."""
-        del path, body, sender_host_id
-        raise NotFoundError("this host knows others by its seeds only and does not gossip")

@@ -83,6 +83,10 @@ class Fencing:
             for task in late:
                 task.cancel()
 
+    async def meet(self, host: HostRef) -> None:
+        """Compare with a host that has appeared; what goes wrong is tried when it appears again."""
+        await self._try(host)
+
     async def _try(self, host: HostRef) -> None:
         try:
             await self.compare(host)

@@ -5,8 +5,7 @@ connections but not keep others out: the longest idle connection that never prov
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -25,7 +24,7 @@ class Connection:
         self.proven = False
         """A request on it had credentials."""
         self.busy = False
-        """A request is being handled."""
+        """A request is being handled: it never makes room for another connection."""
         self._gone: asyncio.Event | None = None
 
     def gone(self) -> asyncio.Event:
@@ -37,15 +36,6 @@ class Connection:
     def lost(self) -> None:
         """Tell who waits that the peer has gone."""
         self.gone().set()
-
-    @contextmanager
-    def handling(self) -> Iterator[None]:
-        """Count as busy for the block: such a connection never makes room for another."""
-        self.busy = True
-        try:
-            yield
-        finally:
-            self.busy = False
 
 
 class ConnectionServer(web.Server):

@@ -9,7 +9,6 @@ incident id under which the traceback is in the log. Not here: what routes do (o
 
 import asyncio
 import logging
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -18,7 +17,7 @@ from multidict import CIMultiDict
 from paglets.host.http.access import ANONYMOUS, Access, Caller
 from paglets.host.http.asked import Answer, ApiAnswer, ApiRequest, StreamAnswer
 from paglets.host.http.connections import Connection, ConnectionServer
-from paglets.host.http.limits import RETRY_AFTER_SECONDS, HttpLimits, Pools
+from paglets.host.http.limits import RETRY_AFTER_SECONDS, Held, HttpLimits, Pools
 from paglets.host.http.reading import BodyReader
 from paglets.host.http.routing import Match, Router
 from paglets.host.http.tally import Tally
@@ -52,7 +51,7 @@ class _Passage:
     query_string: str
     match: Match | None
     caller: Caller = ANONYMOUS
-    stack: ExitStack = field(default_factory=ExitStack)
+    held: Held = field(default_factory=Held)
 
 
 class Gate:
@@ -79,7 +78,7 @@ class Gate:
         self._access = access
         self._limits = limits
         self._pools = Pools(limits)
-        self._reader = BodyReader(limits, self._pools)
+        self._reader = BodyReader(limits)
         self._tally = tally
         self.stopping = stopping
         self.server: ConnectionServer | None = None
@@ -96,19 +95,25 @@ class Gate:
             query_string,
             self._router.find(request.method, path),
         )
-        with passage.connection.handling(), passage.stack:
-            answer: Answer
-            try:
-                answer = await self._pass(passage)
-            except PagletsError as error:
-                answer = self._refusal(error)
-            except RecursionError:
-                answer = self._refusal(InvalidRequestError("nested too deep"))
-            except Exception as error:  # noqa: BLE001 - the border of the API: logged with its incident
-                answer = self._incident(error, passage)
+        passage.connection.busy = True
+        try:
+            answer = await self._answer(passage)
             name = passage.match.entry.name if passage.match is not None else "none"
             self._tally.count(name, answer.status)
             return await self._send(passage, answer)
+        finally:
+            passage.held.give_back()
+            passage.connection.busy = False
+
+    async def _answer(self, passage: _Passage) -> Answer:
+        try:
+            return await self._pass(passage)
+        except PagletsError as error:
+            return self._refusal(error)
+        except RecursionError:
+            return self._refusal(InvalidRequestError("nested too deep"))
+        except Exception as error:  # noqa: BLE001 - the border of the API: logged with its incident
+            return self._incident(error, passage)
 
     async def _pass(self, passage: _Passage) -> Answer:
         request = passage.request
@@ -142,7 +147,7 @@ class Gate:
         """Take the slots a request needs, and read its body unless the handler does."""
         request = passage.request
         limit = self._limits.body_limit(match.inner.entry if match.inner else match.entry)
-        passage.stack.enter_context(self._pools.by_pool[match.entry.pool].take())
+        passage.held.take(self._pools.by_pool[match.entry.pool])
         length = self._reader.check_size(request, limit)
         credentials = passage.caller.credentials
         asked = ApiRequest(
@@ -163,10 +168,10 @@ class Gate:
             return asked
         await _continue(request)
         if match.entry.name == "offer_transfer":
-            passage.stack.enter_context(self._pools.arriving.take())
+            passage.held.take(self._pools.arriving)
             asked.chunks = self._reader.chunks(request, limit)
         else:
-            passage.stack.enter_context(self._reader.hold(length, limit))
+            passage.held.take(self._pools.bodies, limit if length is None else length)
             asked.body = await self._reader.whole(request, limit, asked.digest)
         return asked
 

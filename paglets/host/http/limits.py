@@ -3,8 +3,6 @@
 Not here: what a paglet may hold (the runtime's settings).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from paglets.model.errors import UnavailableError
@@ -70,9 +68,8 @@ class Slots:
     limit: int
     used: int = 0
 
-    @contextmanager
-    def take(self, count: int = 1) -> Iterator[None]:
-        """Hold `count` slots for the block.
+    def take(self, count: int = 1) -> None:
+        """Take `count` slots; whoever does gives them back.
 
         Raises:
             UnavailableError: They are not free; the caller is told when to come back.
@@ -81,12 +78,35 @@ class Slots:
             raise UnavailableError(
                 f"{self.what}: all {self.limit} in use, try again in {RETRY_AFTER_SECONDS:g} s",
                 retry_after=RETRY_AFTER_SECONDS,
+                slots=self.what,
             )
         self.used += count
-        try:
-            yield
-        finally:
-            self.used -= count
+
+    def give_back(self, count: int = 1) -> None:
+        """Give back what was taken."""
+        self.used -= count
+
+
+@dataclass(slots=True)
+class Held:
+    """The slots one request holds. Not a context manager: this is on the path of every message."""
+
+    taken: list[tuple[Slots, int]] = field(default_factory=list)
+
+    def take(self, slots: Slots, count: int = 1) -> None:
+        """Take slots for as long as the request lasts.
+
+        Raises:
+            UnavailableError: They are not free.
+        """
+        slots.take(count)
+        self.taken.append((slots, count))
+
+    def give_back(self) -> None:
+        """Give everything back."""
+        for slots, count in self.taken:
+            slots.give_back(count)
+        self.taken.clear()
 
 
 @dataclass(slots=True)

@@ -124,7 +124,8 @@ def _describable(body: type[msgspec.Struct]) -> type[msgspec.Struct]:
     for found in fields:
         kind, default = found.type, found.default
         if isinstance(default, msgspec.Raw):
-            kind, default = object, msgspec.json.decode(default)
+            kind = object
+            default = msgspec.json.decode(default) if bytes(memoryview(default)) else None
         twins.append((found.name, kind, _field(default, found)))
     twin = msgspec.defstruct(body.__name__, twins, kw_only=True)
     twin.__doc__ = body.__doc__

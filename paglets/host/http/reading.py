@@ -5,13 +5,12 @@ one. aiohttp itself gives a body any time it wants; here it has its grace and a 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 
-from paglets.host.http.limits import HttpLimits, Pools
+from paglets.host.http.limits import HttpLimits
 from paglets.model.errors import DeadlineError, InvalidRequestError, TooLargeError
 from paglets.remote.signing import body_digest, same
 
@@ -23,12 +22,10 @@ class BodyReader:
 
     Args:
         limits: Sizes and rates.
-        pools: Counts the bytes being held.
     """
 
-    def __init__(self, limits: HttpLimits, pools: Pools) -> None:
+    def __init__(self, limits: HttpLimits) -> None:
         self._limits = limits
-        self._pools = pools
 
     def check_size(self, request: web.BaseRequest, limit: int) -> int | None:
         """Return the announced length, None for a chunked body.
@@ -44,19 +41,6 @@ class BodyReader:
         if length is not None and length > limit:
             raise TooLargeError(f"the body of {length} bytes is over the limit of {limit}")
         return length
-
-    @contextmanager
-    def hold(self, length: int | None, limit: int) -> Iterator[None]:
-        """Count the bytes of a body that is held for the block.
-
-        Raises:
-            UnavailableError: All bodies together would be too much.
-        """
-        if length == 0:
-            yield
-            return
-        with self._pools.bodies.take(limit if length is None else length):
-            yield
 
     async def whole(self, request: web.BaseRequest, limit: int, digest: str | None) -> bytes:
         """Return the whole body, compared with its signed digest.

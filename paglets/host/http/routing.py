@@ -36,16 +36,15 @@ class _Pattern:
     entry: Route
     handler: Handler
     segments: tuple[str | None, ...]
-    """None takes any text, kept under the name in `names` at the same place."""
-    names: tuple[str, ...]
+    """None takes any text."""
+    names: tuple[tuple[int, str], ...]
+    """Place and name of each parameter."""
 
     def match(self, segments: list[str]) -> Match | None:
         for expected, found in zip(self.segments, segments, strict=True):
             if expected is not None and expected != found:
                 return None
-        params = {
-            name: unquote(found) for name, found in zip(self.names, segments, strict=True) if name
-        }
+        params = {name: unquote(segments[place]) for place, name in self.names}
         return Match(self.entry, self.handler, params)
 
 
@@ -105,7 +104,7 @@ class Router:
             entry,
             handler,
             tuple(None if part.startswith("{") else part for part in parts),
-            tuple(part.strip("{}") if part.startswith("{") else "" for part in parts),
+            tuple((n, part.strip("{}")) for n, part in enumerate(parts) if part.startswith("{")),
         )
         found = self._patterns.setdefault((entry.method, len(parts)), [])
         found.append(pattern)
