@@ -246,7 +246,7 @@ def test_lazy_records_reach_everybody_without_a_request_of_their_own():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_thousand_hosts_notice_a_crash_in_time(seed):
     mesh = SimulatedMesh(1000, seed=seed)
     mesh.run(1.5)
@@ -254,38 +254,45 @@ def test_a_thousand_hosts_notice_a_crash_in_time(seed):
     victim = mesh.hosts["h1"]
     assert mesh.run_until(lambda: mesh.believers(victim) == 0, 30.0, step=0.5) <= 17.0 * 1.2
     mesh.run_until(mesh.is_agreed, AGREE_WITHIN, step=0.5)
-    Watch(mesh).check()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4, 8))
-def test_a_thousand_hosts_hear_of_a_newcomer_and_of_a_good_bye_in_time(seed):
+@pytest.mark.parametrize("seed", range(3, 6))
+def test_a_thousand_hosts_hear_of_a_newcomer_in_time(seed):
     mesh = SimulatedMesh(1000, seed=seed)
     mesh.run(0.5)
     new = mesh.start("new", seeds=[url_of("h0")])
     assert mesh.run_until(lambda: mesh.believers(new) == 1001, 10.0) <= 2.5
-    gone = mesh.hosts["h7"]
-    mesh.leave("h7")
-    assert mesh.run_until(lambda: mesh.believers(gone) <= 1, 10.0) <= 2.5
     mesh.run_until(mesh.is_agreed, AGREE_WITHIN, step=0.5)
     Watch(mesh).check()
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6, 8))
+def test_a_thousand_hosts_hear_of_a_good_bye_in_time(seed):
+    mesh = SimulatedMesh(1000, seed=seed)
+    mesh.run(0.5)
+    gone = mesh.hosts["h7"]
+    mesh.leave("h7")
+    assert mesh.run_until(lambda: mesh.believers(gone) <= 1, 10.0) <= 2.5
+
+
+@pytest.mark.slow
 def test_a_thousand_idle_hosts_send_at_most_ten_kilobits_a_second_each():
     mesh = SimulatedMesh(1000, seed=1)
-    mesh.run(20.0)
-    assert sum(h.bytes_sent for h in mesh.running) / 1000 / 20.0 * 8 <= 10_000
+    mesh.run(10.0)
+    assert sum(h.bytes_sent for h in mesh.running) / 1000 / 10.0 * 8 <= 10_000
     assert mesh.is_agreed()
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_a_thousand_hosts_of_which_some_were_cut_off_become_one_mesh_again_in_time():
     faults = Faults(1)
     mesh = SimulatedMesh(1000, seed=1, faults=faults)
     names = list(mesh.hosts)
     faults.partition(names[:995], names[995:])
-    mesh.run(22.0)
+    mesh.run(16.0)
     faults.heal()
     assert mesh.run_until(mesh.is_agreed, 60.0, step=0.5) <= 30.0
 
