@@ -10,6 +10,7 @@ from typing import Self
 from paglets.config.settings import HostSettings, Limits, Timeouts
 from paglets.connect import Client
 from paglets.model.errors import PagletsError
+from paglets.testing.cutproxy import CutProxy, Fault, FaultKind
 from paglets.testing.localhost import LocalHost, free_ports
 from paglets.testing.waiting import wait_until
 
@@ -36,6 +37,7 @@ class LocalMesh:
         limits: Bounds of each host.
         environment: Variables of the host processes.
         failpoints: By host name, as `PAGLETS_FAILPOINTS`, for the first run.
+        proxied: Whether each host is reached through a proxy: for `cut`, `hang` and `heal`.
         overrides: Any other fields of HostSettings, for all hosts.
     """
 
@@ -50,6 +52,7 @@ class LocalMesh:
         limits: Limits | None = None,
         environment: Mapping[str, str] | None = None,
         failpoints: Mapping[str, str] | None = None,
+        proxied: bool = False,
         **overrides: object,
     ) -> None:
         self._is_temporary = folder is None
@@ -58,7 +61,9 @@ class LocalMesh:
         self._failpoints = dict(failpoints or {})
         folders = [agents] if isinstance(agents, str | Path) else agents
         ports = free_ports(count)
-        urls = [f"http://127.0.0.1:{port}" for port in ports]
+        self._proxies = [CutProxy(port) for port in ports] if proxied else []
+        urls = [proxy.url for proxy in self._proxies] or [f"http://127.0.0.1:{p}" for p in ports]
+        self._host_ids: dict[str, str] = {}
         names = [*NAMES, *(f"host-{n}" for n in range(len(NAMES) + 1, count + 1))][:count]
         common = HostSettings(
             name="",
@@ -79,6 +84,7 @@ class LocalMesh:
                     data=self.folder / name,
                     port=port,
                     seeds=tuple(other for other in urls if other != url),
+                    advertise=url if proxied else common.advertise,
                 ),
                 environment or {},
             )
@@ -113,6 +119,9 @@ class LocalMesh:
             host.start(wait=False, failpoints=self._failpoints.get(host.name, ""))
         for host in self.hosts:
             host.wait_ready()
+        if self._proxies:
+            # Known before any of them is killed: a host that is away can be cut too.
+            self._host_ids = {h.name: h.observer.health().host_id for h in self.hosts}
         self.wait_converged()
 
     def wait_converged(self, *, timeout: float = 30.0) -> None:
@@ -137,6 +146,31 @@ class LocalMesh:
         except PagletsError:
             return set()
 
+    def proxy(self, name: str) -> CutProxy:
+        """Return the proxy in front of a host, for finer faults; only with `proxied=True`."""
+        return self._proxies[self.hosts.index(self[name])]
+
+    def cut(self, name: str) -> None:
+        """Part a host from all others, both ways: connections to it and from it are reset."""
+        self._part(name, FaultKind.CUT)
+
+    def hang(self, name: str) -> None:
+        """Part a host from all others without a word: what they send each other is swallowed."""
+        self._part(name, FaultKind.HANG)
+
+    def heal(self, name: str | None = None) -> None:
+        """Join a host with the others again; without a name, end all faults of all proxies."""
+        for each in self._proxies:
+            each.heal(name)
+
+    def _part(self, name: str, kind: FaultKind) -> None:
+        self.proxy(name).apply(Fault(kind), name=name)
+        # A signed request names its sender: that is how the others' proxies know it.
+        sender = f" {self._host_ids[name]} ".encode()
+        for proxy in self._proxies:
+            if proxy is not self.proxy(name):
+                proxy.apply(Fault(kind, on=sender), name=name)
+
     def client(self, name: str | None = None) -> Client:
         """Return a client that talks to the host of this name, the first one by default."""
         return (self.hosts[0] if name is None else self[name]).client
@@ -147,5 +181,7 @@ class LocalMesh:
             if host.is_running:
                 host.resume()
             host.kill()
+        for proxy in self._proxies:
+            proxy.close()
         if self._is_temporary:
             shutil.rmtree(self.folder, ignore_errors=True)
