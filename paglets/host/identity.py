@@ -10,9 +10,12 @@ from paglets.model.transfer import PeerAddress
 from paglets.wire.calls import HostFacts
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class HostIdentity:
-    """One run of a host. Made once its store is open and its port is bound."""
+    """One run of a host. Made once its store is open and its port is bound.
+
+    Only `code_version` changes, in development, when `--reload` renews the code.
+    """
 
     host_id: str
     name: str

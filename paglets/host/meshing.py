@@ -9,6 +9,8 @@ import hmac
 import logging
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from paglets.config.keys import Keyring
 from paglets.config.settings import HostSettings
 from paglets.host.identity import HostIdentity
@@ -176,6 +178,11 @@ class Membership:
             self._recorder.record("mesh", f"{host.name} {text}", level=level, host=host.name)
         if change in {Change.JOINED, Change.REFUTED}:
             self.appeared(host)
+
+    def renew(self, identity: HostIdentity) -> None:
+        """Tell the mesh that this host runs other code now."""
+        mine = self.mesh.identity
+        self.mesh.update(msgspec.structs.replace(mine, code_version=identity.code_version))
 
     async def wait_first(self, *, timeout: float) -> None:
         """Wait until another host was met or no seed answers, `timeout` seconds at most.

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 from paglets.config.code import code_version
 from paglets.config.keys import Keyring, host_keyring
@@ -22,6 +22,7 @@ from paglets.host.build import Composition, Given, allowed_prefixes, compose
 from paglets.host.http.server import HttpServer, TlsFiles
 from paglets.host.identity import HostIdentity, advertised_url, bind_socket
 from paglets.host.meshing import Membership, MeshEnd, MeshPeers
+from paglets.host.reloading import Reloader
 from paglets.model.enums import PagletStatus
 from paglets.model.errors import PagletsError, UnavailableError
 from paglets.model.refs import HostRef
@@ -203,9 +204,35 @@ class _Host:
             self._announce(identity)
             tasks.start(_recover(parts, membership), "recovery")
             tasks.start(self._tidy(), "clean-up")
+            if settings.reload:
+                tasks.start(self._reloader(identity, parts, membership, recorder), "reload")
             tasks.start(_count(parts.roster, membership), "counts")
             await stopping.wait()
             await self._stop(parts, server, membership, tasks)
+
+    def _reloader(
+        self,
+        identity: HostIdentity,
+        parts: Composition,
+        membership: Membership,
+        recorder: Recorder,
+    ) -> Coroutine[object, object, None]:
+        settings = self._settings
+
+        async def renew() -> None:
+            membership.renew(identity)
+            parts.admission.allow(allowed_prefixes(settings))
+            await parts.inactivity.renew()
+
+        reloader = Reloader(
+            settings.agents,
+            self._factory,
+            identity,
+            version=lambda: _version(settings),
+            renew=renew,
+            recorder=recorder,
+        )
+        return reloader.run()
 
     def _tls(self) -> TlsFiles | None:
         settings = self._settings
@@ -218,7 +245,6 @@ class _Host:
         url = settings.advertise or advertised_url(
             settings.bind, port, scheme=self._scheme, seeds=settings.seeds
         )
-        version = settings.mesh_version or code_version(settings.agents, settings.allow)
         return HostIdentity(
             host_id=store.host_id,
             name=settings.name,
@@ -226,7 +252,7 @@ class _Host:
             bind=f"{settings.bind}:{port}",
             generation=store.generation,
             boots=store.boots,
-            code_version=version,
+            code_version=_version(settings),
             tags=settings.tags,
             properties=settings.properties,
             capabilities=settings.capabilities,
@@ -284,6 +310,10 @@ class _Host:
         await tasks.close(timeout=_HTTP_GRACE)
         await self._factory.close(timeout=_FACTORY_TIMEOUT)
         (self._settings.data / "host.json").unlink(missing_ok=True)
+
+
+def _version(settings: HostSettings) -> str:
+    return settings.mesh_version or code_version(settings.agents, settings.allow)
 
 
 def _counts(rosters: list[Roster]) -> tuple[int, int]:

@@ -52,6 +52,10 @@ class Admission:
         self.refuses: str | None = None
         """Why nothing new is taken in: draining or stopping; None while it is."""
 
+    def allow(self, prefixes: tuple[str, ...]) -> None:
+        """Replace the owner's allowed prefixes: an agents folder has changed."""
+        self._allowed = (*BUILT_IN, *prefixes)
+
     def require_open(self) -> None:
         """Raise UnavailableError while this host drains or stops."""
         if self.refuses is not None:

@@ -235,6 +235,27 @@ class Inactivity:
             paglet.wake_timer.cancel()
             paglet.wake_timer = None
 
+    async def renew(self) -> None:
+        """Put every running paglet to sleep and wake it on the present code (`--reload`)."""
+        running = [paglet for paglet in self._roster if paglet.link is not None]
+        await asyncio.gather(*(self._renew(paglet) for paglet in running))
+
+    async def _renew(self, paglet: LocalPaglet) -> None:
+        try:
+            await paglet.ready(timeout=self._timeouts.hook)
+            with paglet.doing(Verb.DEACTIVATE):
+                if paglet.link is None or paglet.row.status is not PagletStatus.ACTIVE:
+                    return
+                await self._sleep(paglet, DeactivationPolicy(), "reload", Keeper(None))
+            await self.activate_here(paglet, "reload")
+        except PagletsError as error:
+            self._recorder.record(
+                "reload",
+                f"did not come back on the new code: {error.message}",
+                agent_id=paglet.agent_id,
+                level="error",
+            )
+
     async def shut_down(self) -> None:
         """Quiesce every process at once; rows stay ACTIVE, so that they come back.
 
