@@ -23,7 +23,7 @@ def examples() -> None:
 @click.pass_obj
 def tour(shared: Common, timeout: float) -> None:
     """Send one paglet to every host and show what it saw there."""
-    from paglets.examples.tour import run_tour  # loads the HTTP stack, which `--help` must not
+    from paglets.examples.touring import run_tour  # loads the HTTP stack, which `--help` must not
 
     warn_of_other_project()
     with shown(shared), working("touring the hosts"):

@@ -7,7 +7,7 @@ from typing import Self
 from paglets.agent.contextevents import Events
 from paglets.agent.introspection import class_name_of, encode_initial_state
 from paglets.agent.mesh import Mesh
-from paglets.agent.port import CALL_TIMEOUT, CREATE, FIND, LIFECYCLE_TIMEOUT
+from paglets.agent.port import CALL_TIMEOUT, CREATE, FIND, LIFECYCLE_TIMEOUT, LIST
 from paglets.agent.proxy import PagletProxy
 from paglets.agent.services import Services
 from paglets.connect.calls import HttpCalls
@@ -18,7 +18,8 @@ from paglets.connect.port import HttpPort
 from paglets.model.names import new_id, parse_class_name, parse_name
 from paglets.model.refs import HostRef, PagletProxyRef
 from paglets.remote.session import PeerSession
-from paglets.wire.hostcalls import CreateCall, FindCall
+from paglets.wire.bodies import AgentInfo
+from paglets.wire.hostcalls import CreateCall, FindCall, ListCall
 
 SENDER = "connect"
 """What hosts see in requests."""
@@ -90,6 +91,10 @@ class Client:
             online_only: Leave out those that are suspect, dead or gone.
         """
         return self.mesh.hosts(online_only=online_only)
+
+    def agents(self) -> tuple[AgentInfo, ...]:
+        """Return what the entry host knows of its own paglets, tombstones included."""
+        return self._port.call(LIST, ListCall(), timeout=CALL_TIMEOUT).agents
 
     def close(self) -> None:
         """Close all connections; a second time nothing happens."""
