@@ -1,0 +1,1 @@
+"""Benchmarks: the figures of DESIGN.md §12, measured. Never run by the tests."""
