@@ -13,13 +13,15 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Self
 
 import aiohttp
 import msgspec
+from aiohttp.connector import Connection
 from aiohttp.payload import Payload
+from aiohttp.tracing import Trace
 from yarl import URL
 
 from paglets.config.keys import Keyring
@@ -51,6 +53,8 @@ ERROR_LIMIT_BYTES = 1024 * 1024
 _MAX_ATTEMPTS = 4
 """First, and once each for another clock, another generation and another key."""
 
+_attempt: ContextVar[Attempt] = ContextVar("attempt")
+"""The attempt that this task makes; tells the connector whose connection it gives."""
 _KNOWN_LIMIT = 4096
 """URLs of which something is kept; the oldest is forgotten, and learnt again when used."""
 
@@ -94,6 +98,16 @@ class OpenAnswer:
     """Whoever reads it all compares its digest with `mark.digest`, unless that is `stream`."""
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Bounds on the connections of one session. Calls beyond them wait while their time lasts."""
+
+    total: int = 512
+    per_host: int = 128
+    timeout: float = 5.0
+    """Seconds to connect to one address; a host that is down is noticed after as long."""
+
+
 class _Alive(msgspec.Struct):
     key_id: str | None
 
@@ -107,7 +121,7 @@ class PeerSession:
         policy: What addresses may be connected to.
         ssl_context: For https, None for the system's authorities.
         clock: Wall-clock seconds; tests hand in theirs.
-        connect_timeout: Seconds to get a connection.
+        connections: How many, and how long one may take to be made.
     """
 
     def __init__(
@@ -118,14 +132,14 @@ class PeerSession:
         policy: UrlPolicy | None = None,
         ssl_context: ssl.SSLContext | None = None,
         clock: Callable[[], float] = time.time,
-        connect_timeout: float = 5.0,
+        connections: ConnectionLimits | None = None,
     ) -> None:
         self._keyring = keyring
         self._sender = sender
         self._policy = policy or UrlPolicy()
         self._ssl = ssl_context
         self._clock = clock
-        self._connect_timeout = connect_timeout
+        self._connections = connections or ConnectionLimits()
         self._hosts: dict[str, KnownHost] = {}
         self._http: aiohttp.ClientSession | None = None
 
@@ -184,12 +198,12 @@ class PeerSession:
             InvalidRequestError: `url` is none that may be used.
         """
         attempt = Attempt()
+        _attempt.set(attempt)
         try:
             async with asyncio.timeout(timeout):
                 request = self._client().get(
                     f"{parse_url(url, self._policy)}/livez",
                     allow_redirects=False,
-                    trace_request_ctx=attempt,
                 )
                 async with request as response:
                     body = await _read(response.content, ERROR_LIMIT_BYTES, url)
@@ -262,13 +276,13 @@ class PeerSession:
             sender=self._sender,
             now=self._clock(),
         )
+        _attempt.set(attempt)
         return await self._client().request(
             call.method,
             URL(call.url + call.path, encoded=True),
             data=data,
             headers=headers,
             allow_redirects=False,
-            trace_request_ctx=attempt,
         )
 
     def _mark_of(
@@ -325,34 +339,34 @@ class PeerSession:
 
     def _client(self) -> aiohttp.ClientSession:
         if self._http is None:
-            trace = aiohttp.TraceConfig()
-            trace.on_connection_create_end.append(_note_connection)
-            trace.on_connection_reuseconn.append(_note_connection)
             self._http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=512,
-                    limit_per_host=128,
+                connector=_NotingConnector(
+                    limit=self._connections.total,
+                    limit_per_host=self._connections.per_host,
                     keepalive_timeout=KEEPALIVE_SECONDS,
                     use_dns_cache=False,
                     resolver=CheckedResolver(self._policy),
                     ssl=self._ssl if self._ssl is not None else True,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connections.timeout),
                 trust_env=False,
                 auto_decompress=False,
-                trace_configs=[trace],
                 skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept"),
             )
         return self._http
 
 
-async def _note_connection(
-    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: object
-) -> None:
-    attempt = context.trace_request_ctx
-    if isinstance(attempt, Attempt):
-        attempt.connected = True
+class _NotingConnector(aiohttp.TCPConnector):
+    """Notes in the attempt that there was a connection; tracing would cost each request more."""
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        """Return a new or kept connection; called by aiohttp in the task of the request."""
+        connection = await super().connect(req, traces, timeout)
+        _attempt.get().connected = True
+        return connection
 
 
 async def _read(content: aiohttp.StreamReader, limit_bytes: int, url: str) -> bytes:

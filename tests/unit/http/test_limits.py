@@ -1,13 +1,21 @@
 """Limits at the limit and beyond; slow and greedy callers never hold up the others."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from paglets.host.http.limits import HttpLimits, Pools, Slots
-from paglets.model.errors import HostUnreachableError, InvalidRequestError, UnavailableError
+from paglets.host.http.limits import Held, HttpLimits, Pools, Slots
+from paglets.model.errors import (
+    HostUnreachableError,
+    InternalError,
+    InvalidRequestError,
+    UnavailableError,
+)
+from paglets.remote.session import ConnectionLimits
 from paglets.wire import bodies
 from paglets.wire.messages import WireMessage, encode_message
+from paglets.wire.routes import Pool
 from tests.unit.http.fakes import (
     client,
     error_code,
@@ -188,10 +196,40 @@ async def test_envelopes_arriving_at_once_are_bounded_and_settlements_go_on():
         first = asyncio.create_task(transfers.offer("t1", header, [body], timeout=5.0))
         await served.runtime.entered.wait()
         with pytest.raises(UnavailableError):
-            await transfers.offer("t1", header, [body], timeout=5.0)
+            await transfers.offer("t1", header, [body], timeout=0.01)
         await transfers.settled("t1", timeout=5.0)
         served.runtime.hold.set()
         assert (await first).outcome == "accepted"
+
+
+async def test_many_offers_at_once_wait_for_their_slot_and_all_arrive():
+    limits = replace(SMALL, keepalive=15.0, linger=2.0)
+    async with serve(limits=limits) as served, served.session() as session:
+        transfers = transfer_client(session, served)
+        offers = [envelope(f"t{n}") for n in range(12)]
+        outcomes = await asyncio.gather(
+            *(
+                transfers.offer(f"t{n}", header, [body], timeout=10.0)
+                for n, (header, body) in enumerate(offers)
+            )
+        )
+    assert {outcome.outcome for outcome in outcomes} == {"accepted"}
+
+
+async def test_calls_beyond_the_connections_to_a_host_wait_for_one():
+    one = ConnectionLimits(per_host=1, timeout=0.05)
+    async with serve() as served, served.session(connections=one) as session:
+        served.runtime.hold = asyncio.Event()
+        host = client(session, served)
+        first = asyncio.create_task(host.send("a1", MESSAGE))
+        await served.runtime.entered.wait()
+        second = asyncio.create_task(host.health())
+        with pytest.raises(HostUnreachableError) as caught:
+            await host.health(timeout=0.1)
+        served.runtime.hold.set()
+        await first
+        assert (await second).name == "alpha"
+    assert caught.value.detail["connected"] is False
 
 
 async def test_all_bodies_together_are_bounded():
@@ -232,13 +270,23 @@ async def test_where_all_connections_are_busy_a_new_one_is_closed():
         assert isinstance(await waiting, bodies.ReplyBody)
 
 
-def test_slots_are_given_back_whatever_happens():
-    slots = Slots("things", 1)
-    with pytest.raises(InvalidRequestError), slots.take():
-        raise InvalidRequestError("x")
-    with slots.take(), pytest.raises(UnavailableError), slots.take():
-        pass
+def test_what_a_request_holds_is_given_back_at_once():
+    slots, held = Slots("things", 2), Held()
+    held.take(slots)
+    with pytest.raises(UnavailableError):
+        held.take(slots, 2)
+    held.give_back()
     assert slots.used == 0
+
+
+@pytest.mark.parametrize("error", [InvalidRequestError("x"), RuntimeError("x")])
+async def test_slots_are_given_back_whatever_happens(error, caplog):
+    async with serve(limits=SMALL) as served, served.session() as session:
+        served.runtime.fail = error
+        for _ in range(5):
+            with pytest.raises((InvalidRequestError, InternalError)):
+                await client(session, served).send("a1", MESSAGE)
+        assert served.gate._pools.by_pool[Pool.CALL].used == served.gate._pools.bodies.used == 0
 
 
 def test_pools_that_promise_more_than_there_are_connections_are_refused():
