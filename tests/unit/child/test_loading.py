@@ -86,3 +86,20 @@ def test_a_state_file_that_is_not_what_was_written_is_refused(host: FakeHost, tm
     state = calls.Snapshot(path=str(path), size=1, sha256="00")
 
     assert host.load("Counter", calls.Failed, state=state).failure.code == "damaged"
+
+
+@pytest.mark.parametrize(
+    "name", ["Tour", "Tour2", "LogSearch", "Crawler", "Bench", "Tokenizer", "Client"]
+)
+def test_the_samples_load(host: FakeHost, name: str):
+    typing = str(Path(__file__).resolve().parents[2] / "typing")
+
+    assert host.load(f"samples:{name}", import_paths=(typing,)).manifest.class_name.endswith(name)
+
+
+def test_the_sample_tour_answers_by_the_glossarys_way_and_by_the_short_one(host: FakeHost):
+    typing = str(Path(__file__).resolve().parents[2] / "typing")
+    host.open("samples:Tour", import_paths=(typing,))
+
+    assert host.call("visits") == []
+    assert host.fail("fly").failure.code == "not_handled"
