@@ -203,7 +203,7 @@ async def test_envelopes_arriving_at_once_are_bounded_and_settlements_go_on():
 
 
 async def test_many_offers_at_once_wait_for_their_slot_and_all_arrive():
-    limits = replace(SMALL, keepalive=15.0, linger=2.0)
+    limits = replace(SMALL, keepalive=15.0, linger=2.0, connections=64)
     async with serve(limits=limits) as served, served.session() as session:
         transfers = transfer_client(session, served)
         offers = [envelope(f"t{n}") for n in range(12)]
