@@ -98,19 +98,29 @@ class Activity:
             if not started.done():
                 started.set_result(None)
         if departure is not None:
-            self._tasks.start(
-                self._depart(paglet, link, departure), f"departure of {paglet.agent_id}"
-            )
+            self._depart_later(paglet, link, departure)
 
     def _open_gate(self, paglet: LocalPaglet, link: ChildLink) -> None:
         link.tell(OpenGate(queued=len(paglet.mailbox)))
         paglet.gate_open = True
         self.pump(paglet)
 
+    def _depart_later(self, paglet: LocalPaglet, link: ChildLink, departure: Departure) -> None:
+        self._tasks.start(self._depart(paglet, link, departure), f"departure of {paglet.agent_id}")
+
     async def _depart(self, paglet: LocalPaglet, link: ChildLink, departure: Departure) -> None:
-        # The gate opens first: a departure that is refused must leave a paglet that answers.
-        self._open_gate(paglet, link)
-        await self.depart(paglet, departure)
+        """Carry out what a hook unwound for; the gate stays closed unless it does not happen."""
+        try:
+            await paglet.idle(timeout=self._timeouts.hook)  # the verb whose hook it was
+            if paglet.link is link:
+                await self.depart(paglet, departure)
+        except TimeoutError:
+            log.warning("agent=%s was too busy to %s", paglet.agent_id, departure.verb)
+        finally:
+            is_here = paglet.link is link and not link.is_over and not link.has_left
+            if is_here and paglet.verb is None and not paglet.gate_open:
+                # Refused before it touched anything: a paglet that stays must answer.
+                self._open_gate(paglet, link)
 
     async def _run_owed(
         self, paglet: LocalPaglet, link: ChildLink, hook: Hook | None, event: bytes
@@ -143,14 +153,19 @@ class Activity:
         self, paglet: LocalPaglet, link: ChildLink, hook: Hook | None, event: bytes
     ) -> None:
         """Open the gate of a process that was to leave and does not, after a last hook."""
+        departure: Departure | None = None
         try:
             if hook is not None and hook.value in paglet.row.manifest.hooks:
                 done = await self.run_hook(link, hook, event)
+                departure = done.departure
                 await self._commits.save(paglet, done.snapshot)
         except PagletsError as error:
             await self.crash(paglet, error)
             return
-        self._open_gate(paglet, link)
+        if departure is None:
+            self._open_gate(paglet, link)
+        else:
+            self._depart_later(paglet, link, departure)
 
     async def restart(
         self, paglet: LocalPaglet, hook: Hook, event: bytes, *, state: Blob | None = None
