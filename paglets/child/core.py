@@ -131,7 +131,8 @@ class ChildCore:
         try:
             checked = self._port.call(CHECK, request, timeout=timeout)
         except PagletsError as error:
-            raise self._refused(ticket, error) from error
+            scope.refusal = self._refused(ticket, error)
+            raise scope.refusal from error
         scope.depart(Departure(verb=Verb.DISPATCH, ticket=ticket, check_id=checked.check_id))
 
     def clone(self, ticket: TransferTicket | None) -> PagletProxyRef:

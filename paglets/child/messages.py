@@ -104,6 +104,8 @@ def failure_of(error: BaseException, scope: CallScope) -> Failure:
     """Return what the sender is told of an error in the handler."""
     if isinstance(error, NotHandledError) and scope.is_refused:
         return encode_failure(error)
+    if error is scope.refusal:  # as for a move refused later: the sender asked for it
+        return encode_failure(error)
     if type(error) in _AUTHORS_ERRORS and isinstance(error, PagletsError):
         return encode_failure(error)
     return encode_failure(handler_error(error))

@@ -54,6 +54,7 @@ class CallScope:
         "message_id",
         "message_kind",
         "path",
+        "refusal",
     )
 
     def __init__(
@@ -76,6 +77,8 @@ class CallScope:
         """The gate closed on `run()`: its calls to the host unwind."""
         self.is_refused = False
         """`not_handled()` was called in it, so NotHandledError is its own answer."""
+        self.refusal: Exception | None = None
+        """What its last `dispatch()` was refused with: where it passes on, the sender's answer."""
         self._ordinals = itertools.count()
 
     @property
