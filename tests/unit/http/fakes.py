@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import msgspec
 
@@ -314,10 +314,10 @@ async def serve(spec: HostSpec | None = None, **changes) -> AsyncIterator[Served
         spec.host_id, spec.generation, spec.name, "http://advertised.test:1", **spec.identity
     )
     access = Access(identity, keyring, clock=clock)
-    ports = Ports(
-        runtime, runtime, runtime, runtime, runtime, runtime, runtime, transfers, events,
-        FakeServices(), hosts, runtime, runtime,
-    )  # fmt: skip
+    others = {
+        "transfers": transfers, "events": events, "services": FakeServices(), "hosts": hosts,
+    }  # fmt: skip
+    ports = Ports(**{port.name: others.get(port.name, runtime) for port in fields(Ports)})
     outward = PeerSession(keyring, sender=spec.host_id)
     peers = HttpPeerCalls(hosts, calls=outward, control=outward)
     gate = build_gate(ports, access, Outward(outward, peers, spec.host_id, spec.limits))
