@@ -1,0 +1,139 @@
+"""Paglets that keep account of what happens to them, for tests of loss and doubling."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+
+from paglets import (
+    CloneEvent,
+    Durability,
+    Message,
+    MobilityEvent,
+    MoveFailedEvent,
+    Paglet,
+    PagletProxyRef,
+    handles,
+)
+
+
+@dataclass
+class LedgerState:
+    """What was handled, by sender and in order, and where the paglet has been."""
+
+    numbers: dict[str, list[int]] = field(default_factory=dict)
+    arrivals: int = 0
+    failures: int = 0
+    clones: int = 0
+    trouble: str = ""
+    """What goes wrong next: a hook's name and how, as `on_arrival:raise`."""
+
+
+class Ledger(Paglet[LedgerState]):
+    """Keeps its state through everything: each reply leaves after its commit."""
+
+    durability = Durability.MESSAGE
+
+    def on_dispatching(self, event: MobilityEvent) -> None:
+        """Have trouble, if asked for."""
+        self._suffer("on_dispatching")
+
+    def on_arrival(self, event: MobilityEvent) -> None:
+        """Count, or have trouble."""
+        self._suffer("on_arrival")
+        self.state.arrivals += 1
+
+    def on_clone(self, event: CloneEvent) -> None:
+        """Count."""
+        self.state.clones += 1
+
+    def on_move_failed(self, event: MoveFailedEvent) -> None:
+        """Count."""
+        self.state.failures += 1
+
+    def _suffer(self, hook: str) -> None:
+        name, _, how = self.state.trouble.partition(":")
+        if name != hook:
+            return
+        match how:
+            case "raise":
+                raise RuntimeError("as asked")
+            case "hang":
+                time.sleep(60)
+            case "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case _:
+                raise AssertionError(how)
+
+    @handles("put")
+    def put(self, sender: str, number: int) -> int:
+        """Enter a number and return how many this sender has sent."""
+        entries = self.state.numbers.setdefault(sender, [])
+        entries.append(number)
+        return len(entries)
+
+    @handles("numbers")
+    def numbers(self) -> dict[str, list[int]]:
+        """Return what was handled."""
+        return self.state.numbers
+
+    @handles("facts")
+    def facts(self) -> dict[str, int]:
+        """Return the counts."""
+        state = self.state
+        return {"arrivals": state.arrivals, "failures": state.failures, "clones": state.clones}
+
+    @handles("trouble")
+    def trouble(self, what: str) -> None:
+        """Plan what goes wrong next."""
+        self.state.trouble = what
+
+    @handles("go")
+    def go(self, to: str) -> None:
+        """Leave for another host."""
+        self.dispatch(to)
+
+    @handles("linger")
+    def linger(self, seconds: float) -> None:
+        """Be busy, deaf to everything."""
+        time.sleep(seconds)
+
+    @handles("pow")
+    def pow(self) -> int:
+        """Hold the GIL in one long step of C code: no other thread of this process runs."""
+        return (7**9_000_000 % 1_000_003) ** (3**12_000_000 % 2)
+
+    @handles("pid")
+    def pid(self) -> int:
+        """Return the process id."""
+        return os.getpid()
+
+
+class Notes(Ledger):
+    """The same with commits at life-cycle points only."""
+
+    durability = Durability.LIFECYCLE
+
+
+@dataclass
+class TalkerState:
+    """Whom to write to, and how far it got."""
+
+    to: PagletProxyRef | None = None
+    acknowledged: list[int] = field(default_factory=list)
+    oneway: bool = False
+
+
+class Talker(Paglet[TalkerState]):
+    """Sends numbers to another paglet from its own process."""
+
+    @handles("talk")
+    def talk(self, to: PagletProxyRef, first: int, count: int, name: str) -> list[int]:
+        """Send numbers one after the other; return those that were acknowledged."""
+        acknowledged = []
+        proxy = self.context.proxies.resolve(to)
+        for number in range(first, first + count):
+            message = Message("put", {"sender": name, "number": number})
+            proxy.send(message, retry_for=60.0, timeout=60.0)
+            acknowledged.append(number)
+        return acknowledged
