@@ -34,6 +34,7 @@ from paglets.runtime.courier import Courier
 from paglets.runtime.creation import Creation
 from paglets.runtime.delivery import Delivery
 from paglets.runtime.departures import Departures
+from paglets.runtime.draining import Draining
 from paglets.runtime.fencing import Fencing
 from paglets.runtime.forwarding import Forwarding
 from paglets.runtime.idempotency import Once
@@ -151,6 +152,7 @@ class _Moves:
     leaving: Leaving
     verbs: Verbs
     transfers: Transfers
+    draining: Draining
 
 
 def compose(given: Given) -> Composition:
@@ -170,6 +172,7 @@ def compose(given: Given) -> Composition:
         paglet_limit=given.paglet_limit,
         warnings=given.warnings,
     )
+    moves.draining.began = health.drain
     ports = Ports(
         creation=_Creating(moves.creation, moves.verbs),
         delivery=core.delivery,
@@ -179,6 +182,7 @@ def compose(given: Given) -> Composition:
         arrivals=moves.arrivals,
         fencing=moves.fencing,
         transfers=moves.transfers,
+        draining=moves.draining,
         events=EventView(given.recorder),
         services=services,
         hosts=HostView(given.peers),
@@ -312,6 +316,15 @@ def _moves(given: Given, core: _Core) -> _Moves:
         timeouts=timeouts,
     )
     fencing = Fencing(core.roster, store, given.peers, given.calls, recorder)
+    transfers = Transfers(
+        roster=core.roster,
+        store=store,
+        activity=core.activity,
+        courier=core.courier,
+        fencing=fencing,
+        recorder=recorder,
+        tasks=given.tasks,
+    )
     return _Moves(
         departures=departures,
         inactivity=inactivity,
@@ -328,14 +341,15 @@ def _moves(given: Given, core: _Core) -> _Moves:
             calls=given.calls,
             timeouts=timeouts,
         ),
-        transfers=Transfers(
+        transfers=transfers,
+        draining=Draining(
             roster=core.roster,
-            store=store,
-            activity=core.activity,
-            courier=core.courier,
-            fencing=fencing,
+            admission=core.admission,
+            departures=departures,
+            inactivity=inactivity,
+            transfers=transfers,
+            hosts=given.peers,
             recorder=recorder,
-            tasks=given.tasks,
         ),
     )
 

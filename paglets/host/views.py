@@ -101,6 +101,10 @@ class HealthView:
         """Whether API and store are up."""
         return self.status in {"ready", "draining"} and self._store.failure is None
 
+    def drain(self) -> None:
+        """Show that the host drains."""
+        self.status = "draining"
+
     def health(self) -> HealthBody:
         """Return everything about it."""
         me, count = self._identity, self._roster.count

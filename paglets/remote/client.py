@@ -23,6 +23,8 @@ from paglets.wire.messages import patch_message
 
 _STATE_LIMIT_BYTES = 2 * 1024 * 1024 * 1024
 """The largest state a host may be set to hold."""
+_DRAIN_GRACE = 30.0
+"""Seconds beyond its deadline that the last moves of a drain may take."""
 _DEFAULT_RETRY_SECONDS = 1.0
 """Pause after a 429 that names none."""
 
@@ -191,6 +193,17 @@ class HostClient:
         body = bodies.ResolveBody(action=action)
         call = self._endpoint.call("resolve_transfer", transfer_id, body=body, timeout=timeout)
         return await self._endpoint.get(call, bodies.TransferInfo)
+
+    async def drain(self, to: str, *, deadline: float) -> bodies.DrainAnswer:
+        """Empty the host: its paglets move to `to` (`auto`: anywhere) or sleep.
+
+        Args:
+            to: A host name or `auto`.
+            deadline: Seconds for all of it.
+        """
+        body = bodies.DrainBody(to=to, deadline_seconds=deadline)
+        call = self._endpoint.call("drain", body=body, timeout=deadline + _DRAIN_GRACE)
+        return await self._endpoint.get(call, bodies.DrainAnswer)
 
 
 def _seconds(value: object) -> float:

@@ -16,7 +16,7 @@ from paglets.runtime.activity import Activity
 from paglets.runtime.commits import lean
 from paglets.runtime.courier import Courier
 from paglets.runtime.fencing import Fencing
-from paglets.runtime.lifecycle import decide_resolve
+from paglets.runtime.ownership import decide_resolve
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import LocalPaglet, Roster
 from paglets.runtime.tasks import Tasks
@@ -94,6 +94,21 @@ class Transfers:
             settled_at=record.settled_at,
             attempts=0 if errand is None else errand.attempts,
             last_error=None if errand is None else errand.last_error,
+        )
+
+    def unsettled(self) -> tuple[str, ...]:
+        """Return the ids of transfers that are not settled on both sides, in either direction."""
+        return tuple(
+            record.transfer_id
+            for record in self._store.transfers()
+            if record.settled_at is None
+            and (
+                record.outcome is TransferOutcome.ACCEPTED
+                or (
+                    record.outcome is TransferOutcome.UNDECIDED
+                    and record.role is TransferRole.SOURCE
+                )
+            )
         )
 
     async def resolve(self, transfer_id: str, action: str) -> TransferInfo:

@@ -11,7 +11,6 @@ from paglets.model.refs import Epoch, HostRef, PagletProxyRef
 from paglets.model.transfer import PeerAddress, TransferTicket
 from paglets.wire.policies import PolicyBody
 
-
 ABSENT = msgspec.Raw(b"")
 """Stands for JSON that is left out: msgspec reads `Raw | None` as nothing but null."""
 
@@ -224,6 +223,36 @@ class ResolveBody(Strict, frozen=True, kw_only=True):
 
     action: str
     """`resume`: the paglet lives on here. `drop`: it is given up here."""
+
+
+class DrainBody(Strict, frozen=True, kw_only=True):
+    """Empty this host before it goes."""
+
+    to: str = "auto"
+    """A host name, or `auto` for the least loaded hosts of the same code."""
+    deadline_seconds: float = 60.0
+
+
+class DrainedAgent(Body, frozen=True, kw_only=True):
+    """What became of one paglet of a drained host."""
+
+    agent_id: str
+    outcome: str
+    """`moved`, `asleep` (here, until this host starts again) or `left`."""
+    host: str | None = None
+    """Where it moved."""
+    text: str = ""
+    """Why it did not move."""
+
+
+class DrainAnswer(Body, frozen=True, kw_only=True):
+    """Report of a drain."""
+
+    agents: tuple[DrainedAgent, ...]
+    unsettled: tuple[str, ...] = ()
+    """Transfers, in either direction, that are not settled on both sides."""
+    is_empty: bool = False
+    """Nothing is left running here and nothing is unsettled: the host may go."""
 
 
 class HostList(Body, frozen=True, kw_only=True):

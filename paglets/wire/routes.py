@@ -69,6 +69,14 @@ ROUTES: tuple[Route, ...] = (
         ),
     ),
     Route(
+        "POST",
+        "/drain",
+        "drain",
+        "Refuse arrivals and move all paglets away, or put them to sleep here.",
+        request=bodies.DrainBody,
+        response=bodies.DrainAnswer,
+    ),
+    Route(
         "GET",
         "/events",
         "events",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from paglets.host.http.access import Access
 from paglets.host.http.agents import AgentRoutes
+from paglets.host.http.drain import DrainRoutes
 from paglets.host.http.events import EventRoutes
 from paglets.host.http.fanout import Clients, FanOut
 from paglets.host.http.forward import Forwarder
@@ -62,6 +63,7 @@ def build_gate(ports: Ports, access: Access, outward: Outward) -> Gate:
         AgentRoutes(ports.creation, ports.inspection, fan_out),
         MessageRoutes(ports.delivery),
         LifecycleRoutes(ports.creation, ports.departures, ports.inactivity),
+        DrainRoutes(ports.draining),
         TransferRoutes(ports.arrivals, ports.fencing, ports.transfers, fan_out),
     ):
         handlers.update(routes.handlers())

@@ -20,6 +20,7 @@ from paglets.wire.bodies import (
     CheckAnswer,
     CheckBody,
     CreateBody,
+    DrainAnswer,
     EventList,
     FenceAnswer,
     FenceBody,
@@ -157,6 +158,13 @@ class Transfers(Protocol):
         """Settle by an operator's word: `resume` or `drop`."""
 
 
+class Draining(Protocol):
+    """Empties this host before it goes."""
+
+    async def drain(self, *, to: str, deadline: float) -> DrainAnswer:
+        """Move all paglets to `to` (`auto`: anywhere) within `deadline` seconds."""
+
+
 class Events(Protocol):
     """The event log of this host."""
 
@@ -222,6 +230,7 @@ class Ports:
     arrivals: Arrivals
     fencing: Fencing
     transfers: Transfers
+    draining: Draining
     events: Events
     services: Services
     hosts: Hosts
