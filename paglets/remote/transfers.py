@@ -24,6 +24,8 @@ B = TypeVar("B", bound=msgspec.Struct)
 
 _SLOT_PAUSE = (0.02, 0.1)
 """Seconds to wait for a slot, drawn between these; an arrival takes about as long."""
+_LEAST_ATTEMPT = 1.0
+"""Seconds below which no further attempt is made: cut short, it would leave a move in doubt."""
 
 
 class TransferClient:
@@ -84,7 +86,7 @@ class TransferClient:
             except UnavailableError as error:
                 pause = random.uniform(*_SLOT_PAUSE)  # noqa: S311 - jitter, no secret
                 left = deadline - loop.time() - pause
-                if "slots" not in error.detail or left <= 0:
+                if "slots" not in error.detail or left < _LEAST_ATTEMPT:
                     raise
             await asyncio.sleep(pause)
             call = replace(call, timeout=left)

@@ -196,7 +196,7 @@ async def test_envelopes_arriving_at_once_are_bounded_and_settlements_go_on():
         first = asyncio.create_task(transfers.offer("t1", header, [body], timeout=5.0))
         await served.runtime.entered.wait()
         with pytest.raises(UnavailableError):
-            await transfers.offer("t1", header, [body], timeout=0.01)
+            await transfers.offer("t1", header, [body], timeout=1.0)
         await transfers.settled("t1", timeout=5.0)
         served.runtime.hold.set()
         assert (await first).outcome == "accepted"
