@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable
 
 from paglets.model.enums import PagletStatus
 from paglets.model.errors import PagletsError
-from paglets.model.refs import HostRef
+from paglets.model.refs import Epoch, HostRef
 from paglets.model.transfer import PeerAddress
-from paglets.runtime.lifecycle import LIVING, decide_claim
+from paglets.runtime.lifecycle import LIVING
+from paglets.runtime.ownership import Claimed, decide_claim
 from paglets.runtime.ports import PeerCalls, PeerHosts
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import LocalPaglet, Roster
@@ -97,9 +98,18 @@ class Fencing:
 
     async def yield_to(self, paglet: LocalPaglet, claim: Claim) -> None:
         """Stop this host's copy of a paglet that is owned elsewhere at a higher epoch."""
+        # Not to be cut between its commit and the row in memory, whoever waited for it.
+        await asyncio.shield(asyncio.ensure_future(self._yield(paglet, claim)))
+
+    async def _yield(self, paglet: LocalPaglet, claim: Claim) -> None:
         async with paglet.committing:
+            row = paglet.row
             fenced = decide_claim(
-                paglet.row, claim.birth_id, claim.epoch, claim.owner, now=time.time()
+                row,
+                None if row.transfer_id is None else self._store.transfer(row.transfer_id),
+                Claimed(claim.birth_id, Epoch(*claim.epoch), claim.owner),
+                me=self._roster.me.host_id,
+                now=time.time(),
             )
             if fenced is None:
                 return
@@ -107,16 +117,19 @@ class Fencing:
             if link is not None:
                 # Stopped before it is written: at no time do two copies run knowingly.
                 await link.end(grace=0)
-            await self._store.commit(fenced.write, essential=True)
+            await self._store.commit(*fenced.writes, essential=True)
             paglet.row = fenced.row
+        is_held = paglet.row.status is PagletStatus.HELD
+        place = "nobody else has it" if is_held else f"{claim.owner.name} has the paglet"
         self._recorder.record(
             "fenced",
-            f"this copy was out of date and was stopped: {claim.owner.name} has the paglet",
+            f"this copy was out of date and was stopped: {place}",
             agent_id=paglet.agent_id,
             level="warning",
             epoch=list(claim.epoch),
         )
-        self.superseded(paglet)
+        if not is_held:
+            self.superseded(paglet)
 
     def _claim(self, paglet: LocalPaglet) -> Claim:
         row = paglet.row

@@ -1,9 +1,10 @@
-"""What may happen to a paglet, decided in one place: the tables of the move.
+"""What may happen to a paglet that moves, decided in one place: the tables of the move.
 
 Every function here takes what is durable and what was said, and returns writes and an answer. The
-drivers (`departures`, `courier`, `arrivals`, `recovery`, `fencing`) only do what is returned; the
-exhaustive models in `tests/unit/runtime/test_move_model.py` explore these same functions under
-loss, duplication, delay, return, restore and kill -9. Whatever must hold for ownership is here.
+drivers (`departures`, `courier`, `arrivals`) only do what is returned; who owns a paglet where two
+hosts differ, and what a starting host does, is decided in `ownership.py`. The exhaustive models in
+`tests/unit/runtime/test_move_model.py` explore both under loss, duplication, delay, return,
+restore and kill -9.
 
 Three rules are not negotiable, each refuted variant is in the models:
 
@@ -15,7 +16,12 @@ Three rules are not negotiable, each refuted variant is in the models:
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from paglets.model.enums import EnvelopeKind, PagletStatus, TransferOutcome, TransferRole
+from paglets.model.enums import (
+    EnvelopeKind,
+    PagletStatus,
+    TransferOutcome,
+    TransferRole,
+)
 from paglets.model.refs import Epoch
 from paglets.model.transfer import PeerAddress
 from paglets.store.rows import Blob, PagletRow, TransferRow
@@ -41,6 +47,76 @@ LIVING = frozenset(
 
 PROMISED = frozenset({PagletStatus.MOVING, PagletStatus.CLONING})
 """Statuses of a paglet that waits for a target's word."""
+
+
+MOVABLE = frozenset({PagletStatus.ACTIVE, PagletStatus.INACTIVE})
+"""Statuses from which a paglet may be promised to another host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A paglet is promised to another host: from this commit on only the target's word decides."""
+
+    row: PagletRow
+    """The MOVING row, to be completed with state, files and envelope."""
+    record: TransferRow
+    expect: Expect
+
+
+def decide_promise(
+    row: PagletRow,
+    target: PeerAddress,
+    transfer_id: str,
+    *,
+    kind: EnvelopeKind,
+    not_after: float,
+    now: float,
+) -> Promise | None:
+    """Decide at the source what promises a paglet to `target`; None where it may not go any more.
+
+    Args:
+        row: The paglet's row at this moment: it may have been fenced while its process was left.
+        target: Where it goes.
+        transfer_id: New, never used before.
+        kind: Dispatch or retract.
+        not_after: Unix seconds until which the offer is repeated.
+        now: Unix seconds.
+    """
+    if row.status not in MOVABLE:
+        return None
+    moving = replace(
+        row,
+        status=PagletStatus.MOVING,
+        epoch=row.epoch.hop(),
+        transfer_id=transfer_id,
+        peer=target,
+        changed_at=now,
+    )
+    record = source_record(moving, target, transfer_id, kind=kind, not_after=not_after, now=now)
+    return Promise(moving, record, Expect(row.status, row.epoch))
+
+
+def source_record(
+    row: PagletRow,
+    target: PeerAddress,
+    transfer_id: str,
+    *,
+    kind: EnvelopeKind,
+    not_after: float,
+    now: float,
+) -> TransferRow:
+    """Return the source's record of the transfer of a MOVING or CLONING row."""
+    return TransferRow(
+        transfer_id=transfer_id,
+        role=TransferRole.SOURCE,
+        kind=kind,
+        agent_id=row.agent_id,
+        birth_id=row.birth_id,
+        peer=target,
+        epoch=row.epoch,
+        not_after=not_after,
+        created_at=now,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,15 +274,18 @@ def decide_outcome(
 ) -> Settled:
     """Decide at the source what the target's outcome does.
 
-    A late outcome finds a row that has gone on, and touches nothing but the record.
+    A late outcome finds a row that has gone on, and touches nothing but the record; one that
+    comes after an operator's word to the contrary touches nothing at all.
 
     Args:
         row: This host's row of the paglet (or of the clone), if any.
-        record: This host's record of the transfer.
+        record: This host's record of the transfer, as the store has it now.
         outcome: Accepted or refused, by the target's signed word.
         resting: Status of the paglet before the move, for a refusal: ACTIVE or INACTIVE.
         now: Unix seconds.
     """
+    if record.outcome not in {TransferOutcome.UNDECIDED, outcome}:
+        return Settled((), None, resumes=False)
     refused = outcome is TransferOutcome.REFUSED
     settle = SettleTransfer(record.transfer_id, outcome, now, settled=refused)
     if row is None or row.status not in PROMISED or row.transfer_id != record.transfer_id:
@@ -234,107 +313,3 @@ def decide_outcome(
         changed_at=now,
     )
     return Settled((settle, PutRow(back, expect)), back, resumes=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """What an operator's word does to a transfer."""
-
-    writes: tuple[Write, ...]
-    row: PagletRow
-    resumes: bool
-    claims: bool
-    """Whether the other side must be told that the paglet lives on here, in a new term."""
-
-
-def decide_resolve(
-    row: PagletRow, *, resume: bool, record: TransferRow | None, now: float
-) -> Resolution | None:
-    """Decide what `paglets transfer resolve` does; None where there is nothing to resolve.
-
-    To resume takes a new term: whatever the other side did meanwhile compares lower and stops
-    when it hears of it. To drop leaves a tombstone that points to the other side.
-    """
-    if row.status not in PROMISED and row.status is not PagletStatus.HELD:
-        return None
-    expect = Expect(row.status, row.epoch)
-    settle: tuple[Write, ...] = ()
-    if record is not None and record.outcome is TransferOutcome.UNDECIDED:
-        outcome = TransferOutcome.REFUSED if resume else TransferOutcome.ACCEPTED
-        settle = (SettleTransfer(record.transfer_id, outcome, now, settled=not resume),)
-    if resume:
-        status = PagletStatus.ACTIVE
-        new = replace(
-            row,
-            status=status,
-            epoch=row.epoch.next_term(),
-            transfer_id=None,
-            peer=None,
-            envelope=None,
-            files=(),
-            error=None,
-            changed_at=now,
-        )
-        return Resolution((*settle, PutRow(new, expect)), new, resumes=True, claims=True)
-    gone = replace(row, status=PagletStatus.MOVED, envelope=None, files=(), changed_at=now)
-    return Resolution((*settle, PutRow(gone, expect)), gone, resumes=False, claims=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Fenced:
-    """This host's copy is superseded: it stops, and a tombstone says where the paglet is."""
-
-    write: PutRow
-    row: PagletRow
-
-
-def decide_claim(
-    row: PagletRow | None, birth_id: str, epoch: Epoch, owner: PeerAddress, *, now: float
-) -> Fenced | None:
-    """Decide whether a claim that `owner` has this paglet at `epoch` ends this host's copy.
-
-    Only one birth is compared. A promised row is left to its transfer, unless the claim proves
-    that it was accepted and the paglet has gone on.
-    """
-    if row is None or row.birth_id != birth_id or epoch <= row.epoch:
-        return None
-    if row.status is PagletStatus.MOVED:
-        return None
-    moved = replace(
-        row,
-        status=PagletStatus.MOVED,
-        epoch=epoch,
-        peer=owner,
-        transfer_id=None,
-        envelope=None,
-        files=(),
-        due=None,
-        changed_at=now,
-    )
-    return Fenced(PutRow(moved, Expect(row.status, row.epoch)), moved)
-
-
-class Recovery:
-    """What a starting host does with a row; the values are words for its log."""
-
-    START = "start"
-    CONTINUE = "continue"
-    LEAVE = "leave"
-
-
-def decide_recovery(row: PagletRow, *, rolled_back: bool) -> str:
-    """Decide what a starting host does with `row`: one of `Recovery`.
-
-    Args:
-        row: A row as the store has it; nothing else is known after a kill -9.
-        rolled_back: Peers remember a later life of this data folder: nothing starts unasked.
-    """
-    if row.status in PROMISED:
-        return Recovery.CONTINUE
-    if row.status is PagletStatus.ACTIVE and not rolled_back:
-        return Recovery.START
-    if row.status is PagletStatus.INACTIVE and not rolled_back:
-        policy = row.policy
-        if policy is not None and policy.activate_on_startup:
-            return Recovery.START
-    return Recovery.LEAVE

@@ -9,7 +9,7 @@ from paglets.runtime.activity import Activity
 from paglets.runtime.courier import Courier
 from paglets.runtime.fencing import Fencing
 from paglets.runtime.inactivity import Inactivity
-from paglets.runtime.lifecycle import Recovery, decide_recovery
+from paglets.runtime.ownership import Recovery, decide_recovery
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import LocalPaglet, Roster
 from paglets.store.store import Store
@@ -50,6 +50,7 @@ class Restorer:
                 {kept.message_id: kept for kept in self._store.outcomes(row.agent_id)}
             )
             if decide_recovery(row, rolled_back=False) == Recovery.START:
+                paglet.restart_pending = row.status is PagletStatus.CRASHED
                 paglet.starting = asyncio.get_running_loop().create_future()
         for problem in self._store.problems:
             self._recorder.record(
@@ -77,6 +78,9 @@ class Restorer:
         try:
             await self._start_or_hold(paglet, rolled_back)
         except PagletsError as error:
+            if not paglet.crashes:
+                # Not started at all, so nothing has planned another restart.
+                paglet.restart_pending = False
             self._recorder.record(
                 "recover",
                 f"did not start: {error.message}",
@@ -91,9 +95,10 @@ class Restorer:
     async def _start_or_hold(self, paglet: LocalPaglet, rolled_back: bool) -> None:
         plan = decide_recovery(paglet.row, rolled_back=rolled_back)
         if plan == Recovery.START:
-            reason = "recovered" if paglet.row.status is PagletStatus.ACTIVE else "startup"
+            is_asleep = paglet.row.status is PagletStatus.INACTIVE
+            reason = "startup" if is_asleep else "recovered"
             await self._activity.revive(paglet, reason)
-        elif rolled_back and paglet.row.status is PagletStatus.ACTIVE:
+        elif plan == Recovery.HOLD:
             await self._activity.hold(
                 paglet,
                 "the data folder was restored from an older copy: `paglets transfer "
