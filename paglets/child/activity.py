@@ -62,6 +62,11 @@ class Activity:
         self._coroutine: Future[object] | None = None
         self._refusals = 0
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has begun and not ended."""
+        return self._scope is not None
+
     def start(self) -> None:
         """Start `run()`, or start it anew as soon as the one that is to end has ended."""
         if self._code is None:

@@ -95,20 +95,22 @@ class HookCalls:
         if scope.departure is not None:  # swallowed by the author's code, which changes nothing
             raise DepartureUnwind(scope.departure.verb)
 
-    def watch(self, hook: Hook, answer: Answer) -> "HookWatch":
-        """Return a context manager that answers for a hook that takes too long."""
-        return HookWatch(hook, answer, self._timeout)
+    def watch(self, hook: Hook, tell: "Callable[[HookTimeoutError], object]") -> "HookWatch":
+        """Return a context manager that tells of a hook that takes too long."""
+        return HookWatch(hook, tell, self._timeout)
 
     def _invoke(self, hook: Hook, event: object) -> None:
         self._loop.finish(getattr(self._paglet, hook.value)(event))
 
 
 class HookWatch:
-    """Answers HookTimeoutError unless it is left in time."""
+    """Tells HookTimeoutError, in a thread of its own, unless it is left in time."""
 
-    def __init__(self, hook: Hook, answer: Answer, timeout: float) -> None:
+    def __init__(
+        self, hook: Hook, tell: Callable[[HookTimeoutError], object], timeout: float
+    ) -> None:
         self._hook = hook
-        self._answer = answer
+        self._told = tell
         self._timeout = timeout
         self._timer = threading.Timer(timeout, self._tell)
         self._timer.daemon = True
@@ -120,7 +122,7 @@ class HookWatch:
         self._timer.cancel()
 
     def _tell(self) -> None:
-        self._answer.fail(
+        self._told(
             HookTimeoutError(
                 f"{self._hook.value} did not return within {self._timeout:g} s",
                 hook=self._hook.value,

@@ -34,7 +34,7 @@ class HookDuty:
         hook = Hook(call.hook)
         scopes = (CallScope(ScopeKind.HOOK), CallScope(ScopeKind.HOOK))
         try:
-            with paglet.hooks.watch(hook, answer):
+            with paglet.hooks.watch(hook, answer.fail):
                 self._before_hook(hook, call.event)
                 self._unwinding(lambda: paglet.hooks.call(hook, call.event, scopes[0]))
                 self._unwinding(lambda: self._after_hook(hook, call.event, scopes[1]))

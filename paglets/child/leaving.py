@@ -46,7 +46,7 @@ class Leaving:
         """Run `on_cloning` and answer with a copy of the state; in the lane."""
         paglet, answer = self._paglet, Answer(self._paglet.pipe, call.call)
         try:
-            with paglet.hooks.watch(Hook.ON_CLONING, answer):
+            with paglet.hooks.watch(Hook.ON_CLONING, answer.fail):
                 paglet.hooks.call(Hook.ON_CLONING, call.event, CallScope(ScopeKind.LEAVING))
             snapshot = paglet.snapshots.copy()
             files = paglet.files.offer(keep=True)
@@ -94,7 +94,7 @@ class Leaving:
 
     def _call_hook(self, hook: Hook, event: bytes, answer: Answer) -> None:
         paglet = self._paglet
-        with paglet.hooks.watch(hook, answer):
+        with paglet.hooks.watch(hook, answer.fail):
             paglet.hooks.call(hook, event, CallScope(ScopeKind.LEAVING))
             phase = _PHASES.get(hook)
             if phase is not None:

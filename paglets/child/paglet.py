@@ -62,7 +62,7 @@ class LivePaglet:
         self.snapshots = Snapshots(
             loaded.codec,
             self.lock,
-            lambda: self.object.state,
+            self.object,
             folder=call.incoming_dir,
             limit=call.state_limit_bytes,
             durability=loaded.manifest.durability,

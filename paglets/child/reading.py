@@ -88,6 +88,11 @@ class Reading:
         """Note that the lane is free again."""
         self._is_busy = False
 
+    @property
+    def idle_since(self) -> int | None:
+        """Number of the lane's last job if it is idle, else None."""
+        return None if self._is_busy else self._job
+
     def hand_over(self) -> None:
         """Have the stand-in read at once: the lane is about to block."""
         self._is_blocking = True

@@ -9,7 +9,7 @@ import functools
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from paglets.child.hookcalls import Answer
 from paglets.child.hookduty import HookDuty
@@ -27,6 +27,7 @@ from paglets.child.reading import Reading
 from paglets.child.scope import CallScope, DepartureUnwind, ScopeKind, enter_scope, leave_scope
 from paglets.model.enums import Hook
 from paglets.model.errors import (
+    ConflictError,
     InternalError,
     InvalidRequestError,
     PagletsError,
@@ -39,6 +40,9 @@ from paglets.wire.failures import Failure, encode_failure
 from paglets.wire.hostcalls import Empty
 from paglets.wire.jsonvalues import encode_reply
 from paglets.wire.messages import WireMessage, decode_message
+
+Guarded: TypeAlias = tuple[int, bytes]
+"""Number of the lane's last job, and the state after it."""
 
 UNQUEUED_LIMIT = 256
 """UNQUEUED messages handled at once; more wait for a thread."""
@@ -152,11 +156,11 @@ class Runner:
 
     def _deliver_unqueued(self, number: int, wire: WireMessage) -> None:
         try:
-            self._deliver(number, wire)
+            self._deliver(number, wire, self._guarded_state())
         except BaseException as error:  # noqa: BLE001 - the border of the thread; ends the process
             self._crash(error)
 
-    def _deliver(self, number: int, wire: WireMessage) -> None:
+    def _deliver(self, number: int, wire: WireMessage, guarded: Guarded | None = None) -> None:
         """Handle one message and answer it. What is no `Exception` ends the process."""
         paglet = self._paglet
         scope = scope_of(wire, paglet.agent_id, derives=paglet.is_message)
@@ -176,9 +180,38 @@ class Runner:
             leave_scope(token)
             self._running.pop(wire.message_id, None)
         try:
+            if guarded is not None:
+                failure = self._undo_change(guarded, wire) or failure
             self._answer(number, scope, failure, reply)
         finally:
             paglet.gate.leave()
+
+    def _guarded_state(self) -> Guarded | None:
+        """Return the state that an UNQUEUED handler of a MESSAGE paglet may not change.
+
+        None where that cannot be told because something else may change it meanwhile.
+        """
+        paglet, turn = self._paglet, self._reading.idle_since
+        if not paglet.is_message or turn is None or paglet.run.is_running:
+            return None
+        try:
+            return turn, paglet.snapshots.encode()
+        except PagletsError:
+            return None  # a value that does not fit is told at the next reply
+
+    def _undo_change(self, guarded: Guarded, wire: WireMessage) -> Failure | None:
+        turn, data = guarded
+        try:
+            if self._reading.idle_since != turn or not self._paglet.snapshots.put_back(data):
+                return None
+        except PagletsError as error:
+            return encode_failure(error)
+        return encode_failure(
+            ConflictError(
+                f"the handler of the UNQUEUED message {wire.kind!r} changed the state, which "
+                "Durability.MESSAGE does not allow; the change was undone"
+            )
+        )
 
     def _answer(self, number: int, scope: CallScope, failure: Failure | None, reply: bytes) -> None:
         if scope.departure is not None:
@@ -206,7 +239,9 @@ class Runner:
         self._pipe.send(calls.Failed(call=number, failure=failure, snapshot=snapshot))
 
     def _tell_refusal(self, event: MoveFailedEvent) -> None:
-        self._paglet.hooks.tell(Hook.ON_MOVE_FAILED, event)
+        # In the thread of the handler that called dispatch(): only the process can be ended.
+        with self._paglet.hooks.watch(Hook.ON_MOVE_FAILED, self._crash):
+            self._paglet.hooks.tell(Hook.ON_MOVE_FAILED, event)
 
     def _run_in_lane(self, code: Callable[[], "Future[Empty]"]) -> "Future[Empty]":
         if threading.get_ident() == self._paglet.port.lane_thread:

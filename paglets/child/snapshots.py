@@ -6,8 +6,8 @@ The host commits what it gets here; nothing is stored by the child itself.
 import hashlib
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from paglets.agent.statelock import StateLock
 from paglets.model.enums import Durability
@@ -23,13 +23,19 @@ LOCK_TIMEOUT = 10.0
 """Seconds for which a snapshot waits for the State Lock."""
 
 
+class HasState(Protocol):
+    """A paglet."""
+
+    state: object
+
+
 class Snapshots:
     """Takes snapshots of one paglet's state. Safe in threads.
 
     Args:
         codec: Of its State.
         lock: The State Lock.
-        get_state: Returns the state object of now.
+        holder: The paglet.
         folder: Where large ones are written for the host.
         limit: Largest state, in bytes.
         durability: Whether each reply carries a changed state.
@@ -39,7 +45,7 @@ class Snapshots:
         self,
         codec: StateCodec[object],
         lock: StateLock,
-        get_state: Callable[[], object],
+        holder: HasState,
         *,
         folder: str,
         limit: int,
@@ -47,7 +53,7 @@ class Snapshots:
     ) -> None:
         self._codec = codec
         self._lock = lock
-        self._get_state = get_state
+        self._holder = holder
         self._folder = Path(folder)
         self._limit = limit
         self._is_message = durability is Durability.MESSAGE
@@ -97,11 +103,18 @@ class Snapshots:
         self.remember(data)
         return self.wrap(data)
 
+    def put_back(self, data: bytes) -> bool:
+        """Make the state what `data` says, if it is not; return whether it was not."""
+        if self.encode() == data:
+            return False
+        self._holder.state = self._codec.decode(data)
+        return True
+
     def encode(self) -> bytes:
         """Return the state of now as bytes that are known to decode; raises as `take`."""
         self._lock.acquire(LOCK_TIMEOUT)
         try:
-            data = self._codec.snapshot(self._get_state())
+            data = self._codec.snapshot(self._holder.state)
         finally:
             self._lock.release()
         limit = min(self._limit, MESSAGE_LIMIT_BYTES) if self._is_message else self._limit

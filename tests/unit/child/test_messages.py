@@ -271,3 +271,13 @@ def test_async_handlers_await_replies_and_may_not_block(host: FakeHost):
     assert host.fail("nope").failure.code == "not_handled"
     delivered = host.answer(host.send(Message("go")), calls.Delivered)
     assert delivered.departure.verb == "dispatch"
+
+
+def test_an_unqueued_handler_of_a_message_paglet_may_not_change_state(host: FakeHost):
+    host.open("Durable")
+    host.call("add")
+
+    number = host.send(Message("add", priority=Priority.UNQUEUED))
+
+    assert "was undone" in host.answer(number, calls.Failed).failure.message
+    assert host.call("add") == 2
