@@ -5,6 +5,7 @@ that are known are still answered; the host runs on until it is stopped.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from paglets.model.enums import EnvelopeKind, PagletStatus
@@ -51,6 +52,7 @@ class Draining:
         self._transfers = transfers
         self._hosts = hosts
         self._recorder = recorder
+        self._sent: Counter[str] = Counter()
         self.began: Callable[[], None] = _nothing
         """Told when draining begins: the host shows it."""
 
@@ -99,7 +101,8 @@ class Draining:
 
     def _usable(self) -> list[HostRef]:
         found = [host for host in self._hosts.hosts() if host.online and host.error is None]
-        return sorted(found, key=lambda host: host.active_count)
+        # Counts of the mesh are a moment old: what was just sent there is added.
+        return sorted(found, key=lambda host: host.active_count + self._sent[host.name])
 
     async def _send_away(self, paglet: LocalPaglet, to: str) -> DrainedAgent:
         targets = [to] if to != AUTO else [host.name for host in self._usable()]
@@ -115,6 +118,7 @@ class Draining:
             except PagletsError as error:
                 refused = error.message
             else:
+                self._sent[target] += 1
                 return DrainedAgent(agent_id=paglet.agent_id, outcome="moved", host=target)
         return await self._sleep(paglet, refused)
 
