@@ -24,23 +24,20 @@ from paglets.model.errors import (
     PagletsError,
     StateError,
 )
+from paglets.model.manifest import ClassManifest
 from paglets.runtime.childlink import ChildLink, as_failure
-from paglets.runtime.commits import Commits
-from paglets.runtime.mailbox import Entry
+from paglets.runtime.commits import Commits, require_status
 from paglets.runtime.recorder import Recorder
-from paglets.runtime.roster import LocalPaglet, Work
+from paglets.runtime.roster import LocalPaglet
 from paglets.runtime.starter import Birth, Starter
+from paglets.runtime.storedqueue import load_stored
 from paglets.runtime.tasks import Tasks
-from paglets.store.rows import Blob, Due
+from paglets.store.rows import Blob, Due, PagletRow
 from paglets.store.store import Store
 from paglets.supervise.restarts import GiveUp, RestartLimits, decide_restart
-from paglets.wire.bodies import ReplyBody
 from paglets.wire.calls import Departure, HookDone, OpenGate, RunHook
-from paglets.wire.messages import decode_message
 
 log = logging.getLogger(__name__)
-_FOREVER = 1e12
-"""Deadline of a stored message: it is handled whenever its paglet runs."""
 
 
 class Activity:
@@ -79,10 +76,17 @@ class Activity:
         """Take over a loaded process, run the hook it is owed, commit, and open the gate.
 
         Raises:
+            LifecycleError: The paglet was disposed or fenced while its process was loaded; the
+                process has been ended.
             HookError: The hook raised; the process still runs, with its gate closed.
             HookTimeoutError: It did not return in time.
             PagletCrashedError: The process ended in it.
         """
+        try:
+            require_status(paglet, PagletStatus.ACTIVE)
+        except PagletsError:
+            await link.end(grace=0)
+            raise
         paglet.link, paglet.output, paglet.gate_open = link, link.process.output, False
         started = paglet.starting
         if started is None:
@@ -91,6 +95,11 @@ class Activity:
         link.keep(asyncio.create_task(self._watch(paglet, link), name=f"watch {paglet.agent_id}"))
         try:
             departure = await self._run_owed(paglet, link, hook, event)
+            if paglet.link is not link:
+                raise LifecycleError(f"{paglet.agent_id} was stopped", agent_id=paglet.agent_id)
+            if link.crash is not None:
+                # `_watch` left this end to whoever starts it, and no request was under way.
+                raise link.crash
             if departure is None:
                 self._open_gate(paglet, link)
         finally:
@@ -141,8 +150,7 @@ class Activity:
         try:
             return await link.request(frame, call, HookDone, timeout=self._timeouts.hook + 2)
         except TimeoutError as error:
-            if not isinstance(error, PagletsError):
-                link.process.kill(expected=False)
+            link.process.kill(expected=False)  # the hook still runs: nothing else ever would
             raise HookTimeoutError(
                 f"{hook.value} of {link.agent_id} took longer than {self._timeouts.hook:g} s",
                 hook=hook.value,
@@ -175,6 +183,8 @@ class Activity:
         What goes wrong is recorded, not raised: the paglet is CRASHED or UNREADABLE then.
         """
         row = paglet.row
+        if row.status is not PagletStatus.ACTIVE or paglet.is_gone:
+            return
         try:
             birth = Birth(
                 agent_id=row.agent_id,
@@ -183,11 +193,13 @@ class Activity:
                 state=state or self._commits.load(paglet),
             )
             link, _ = await self._starter.launch(birth)
-            await self.open(paglet, link, hook, event)
         except (StateError, ClassLoadError) as error:
             await self._unreadable(paglet, error)
+            return
         except PagletsError as error:
             await self.crash(paglet, error)
+            return
+        await self._enter(paglet, link, hook, event)
 
     def start_later(self, paglet: LocalPaglet, reason: str) -> None:
         """Start the process of an ACTIVE row in the background; messages wait meanwhile."""
@@ -201,17 +213,20 @@ class Activity:
         Its process is loaded already, and its row committed.
         """
         paglet.starting = asyncio.get_running_loop().create_future()
-        self._tasks.start(self._enter(paglet, link), f"arrival of {paglet.agent_id}")
-
-    async def _enter(self, paglet: LocalPaglet, link: ChildLink) -> None:
         due = paglet.row.due
+        hook = None if due is None else Hook(due.hook)
+        event = b"{}" if due is None else event_of(due)
+        self._tasks.start(self._enter(paglet, link, hook, event), f"arrival of {paglet.agent_id}")
+
+    async def _enter(
+        self, paglet: LocalPaglet, link: ChildLink, hook: Hook | None, event: bytes
+    ) -> None:
         try:
-            await self._load_queue(paglet)
-            if due is None:
-                await self.open(paglet, link, None)
-            else:
-                await self.open(paglet, link, Hook(due.hook), event_of(due))
+            await load_stored(self._store, paglet)
+            await self.open(paglet, link, hook, event)
         except PagletsError as error:
+            if paglet.link is not link:
+                await link.end(grace=0)
             await self.crash(paglet, error)
 
     async def _start(self, paglet: LocalPaglet, reason: str) -> None:
@@ -258,27 +273,44 @@ class Activity:
                 level="warning",
             )
         try:
-            await self._wake(paglet, reason, link, loaded_manifest=loaded.manifest)
+            await self._take_over(paglet, row, loaded.manifest)
+            await self._wake(paglet, reason, link)
         except BaseException as error:
+            if paglet.link is not link:
+                await asyncio.shield(link.end(grace=0))
             await asyncio.shield(self.crash(paglet, as_failure(error)))
             raise
 
-    async def _wake(
-        self, paglet: LocalPaglet, reason: str, link: ChildLink, *, loaded_manifest: object
+    async def _take_over(
+        self, paglet: LocalPaglet, row: PagletRow, manifest: ClassManifest
     ) -> None:
+        """Commit that the paglet runs, unless `row` has become another while it was launched.
+
+        A row that was fenced meanwhile must not be brought back to life.
+        """
+        async with paglet.committing:
+            require_status(paglet, row.status)
+            present = paglet.row
+            if present.epoch != row.epoch:
+                raise LifecycleError(f"{paglet.agent_id} has moved on", agent_id=paglet.agent_id)
+            due = present.due
+            if due is not None:
+                due = replace(due, attempt=due.attempt + 1)
+            active = replace(
+                present,
+                status=PagletStatus.ACTIVE,
+                policy=None,
+                error=None,
+                manifest=manifest,
+                due=due,
+            )
+            if active != present:
+                active = replace(active, changed_at=time.time())
+                await self._commits.put(paglet, present, active)
+
+    async def _wake(self, paglet: LocalPaglet, reason: str, link: ChildLink) -> None:
         due = paglet.row.due
-        changes: dict[str, object] = {
-            "status": PagletStatus.ACTIVE,
-            "policy": None,
-            "error": None,
-            "manifest": loaded_manifest,
-        }
-        if due is not None:
-            due = replace(due, attempt=due.attempt + 1)
-            changes["due"] = due
-        if any(getattr(paglet.row, name) != value for name, value in changes.items()):
-            await self._commits.save(paglet, None, changes=changes)
-        await self._load_queue(paglet)
+        await load_stored(self._store, paglet)
         if due is not None:
             await self.open(paglet, link, Hook(due.hook), event_of(due))
         else:
@@ -286,42 +318,17 @@ class Activity:
             await self.open(paglet, link, Hook.ON_ACTIVATION, event)
         self._recorder.record("activate", f"started ({reason})", agent_id=paglet.agent_id)
 
-    async def _load_queue(self, paglet: LocalPaglet) -> None:
-        """Put the stored messages before those that came meanwhile."""
-        stored = await self._store.messages(paglet.agent_id)
-        known = {entry.message_id for entry in paglet.mailbox} | set(paglet.unsaved_done)
-        fresh = [message for message in stored if message.message_id not in known]
-        if not fresh:
-            return
-        waiting = paglet.mailbox.drain()
-        loop = asyncio.get_running_loop()
-        for message in fresh:
-            header = decode_message(message.body)
-            entry = Entry(
-                message_id=message.message_id,
-                priority=message.priority,
-                body=message.body,
-                deadline=_FOREVER,
-                sender=header.sender.agent_id if header.sender else "",
-                oneway=header.oneway,
-                work=Work(loop.create_future(), 60.0 + header.retry_for_ms / 1000, header.kind),
-                stored=True,
-            )
-            entry.work.outcome.add_done_callback(_seen)
-            paglet.mailbox.put(entry, agent_id=paglet.agent_id)
-        for entry in waiting:
-            paglet.mailbox.put(entry, agent_id=paglet.agent_id)
-
     async def hold(self, paglet: LocalPaglet, why: str) -> None:
         """Keep an ACTIVE row from starting until a person decides."""
-        await self._commits.save(paglet, None, changes={"status": PagletStatus.HELD, "error": why})
+        changes = {"status": PagletStatus.HELD, "error": why}
+        await self._commits.save(paglet, None, changes=changes, only=PagletStatus.ACTIVE)
         self._recorder.record("held", why, agent_id=paglet.agent_id, level="warning")
 
     async def _unreadable(self, paglet: LocalPaglet, error: PagletsError) -> None:
         status = paglet.row.status
         if isinstance(error, StateError) or status is PagletStatus.ACTIVE:
             changes = {"status": PagletStatus.UNREADABLE, "error": error.message}
-            await self._commits.save(paglet, None, changes=changes)
+            await self._commits.save(paglet, None, changes=changes, only=status)
             self.fail_messages(paglet, error, True)
         self._recorder.record(
             "unreadable",
@@ -332,6 +339,8 @@ class Activity:
 
     async def _watch(self, paglet: LocalPaglet, link: ChildLink) -> None:
         report = await link.wait_exit()
+        if paglet.verb is not None:
+            await paglet.verb_ended.wait()  # hears of it too, if it needs the process
         if paglet.link is not link:
             return
         if paglet.starting is not None or link.has_left or report.expected:
@@ -358,8 +367,20 @@ class Activity:
         link, paglet.link, paglet.gate_open = paglet.link, None, False
         if link is not None and not link.is_over:
             await link.end(grace=0)
-        if paglet.row.status is not PagletStatus.ACTIVE:
+        if paglet.row.status is not PagletStatus.ACTIVE or paglet.is_gone or paglet.is_crashing:
             return
+        paglet.is_crashing = True
+        try:
+            await self._crash(paglet, error, error_for_callers)
+        except LifecycleError as changed:
+            # Disposed, or fenced, while its end was waited for: there is nothing to restart.
+            log.debug("%s crashed and %s", paglet.agent_id, changed)
+        finally:
+            paglet.is_crashing = False
+
+    async def _crash(
+        self, paglet: LocalPaglet, error: PagletsError, error_for_callers: PagletsError | None
+    ) -> None:
         self._recorder.record(
             "crash", f"crashed: {error.message}", agent_id=paglet.agent_id, level="error"
         )
@@ -367,9 +388,8 @@ class Activity:
         delay = self._restart_delay(paglet)
         paglet.restart_pending = delay is not None
         self.fail_messages(paglet, error_for_callers or error, delay is None)
-        await self._commits.save(
-            paglet, None, changes={"status": PagletStatus.CRASHED, "error": error.message}
-        )
+        changes = {"status": PagletStatus.CRASHED, "error": error.message}
+        await self._commits.save(paglet, None, changes=changes, only=PagletStatus.ACTIVE)
         if delay is not None:
             self._tasks.start(self._restart(paglet, delay), f"restart of {paglet.agent_id}")
 
@@ -391,9 +411,9 @@ class Activity:
 
     async def _restart(self, paglet: LocalPaglet, delay: float) -> None:
         await asyncio.sleep(delay)
-        if self.is_stopping or paglet.row.status is not PagletStatus.CRASHED:
-            return
-        if paglet.verb is not None:
+        while paglet.verb is not None:
+            await paglet.verb_ended.wait()
+        if self.is_stopping or paglet.is_gone or paglet.row.status is not PagletStatus.CRASHED:
             return
         paglet.restart_pending = False
         try:
@@ -410,12 +430,6 @@ def event_of(due: Due) -> bytes:
     fields = msgspec.json.decode(due.event)
     fields["attempt"] = max(due.attempt, 1)
     return msgspec.json.encode(fields)
-
-
-def _seen(future: asyncio.Future[ReplyBody]) -> None:
-    """Look at the outcome of a message that nobody waits for."""
-    if not future.cancelled():
-        future.exception()
 
 
 def _unbound(*_args: object) -> NoReturn:

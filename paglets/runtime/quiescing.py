@@ -93,9 +93,10 @@ class Quiescer:
         try:
             quiesced = await link.request(frame, call, Quiesced, timeout=patience)
         except TimeoutError as error:
+            if isinstance(error, HookTimeoutError) or not isinstance(error, PagletsError):
+                await link.end(grace=0)  # the hook still runs, and nothing else can in its thread
             if isinstance(error, PagletsError):
                 raise
-            await link.end(grace=0)
             raise HookTimeoutError(
                 f"{paglet.agent_id} did not leave its process in {patience:g} s",
                 hook=hook.value if hook else "",
@@ -117,6 +118,7 @@ class Quiescer:
 
         Raises:
             HookError: The hook raised; nothing has changed.
+            HookTimeoutError: It hangs; the process is killed, as a crash.
             StateError: The state cannot be encoded.
             PagletCrashedError: The process ended meanwhile.
         """
@@ -127,6 +129,7 @@ class Quiescer:
         try:
             quiesced = await link.request(frame, call, Quiesced, timeout=self._timeouts.hook + 5)
         except TimeoutError as error:
+            link.process.kill(expected=False)
             if isinstance(error, PagletsError):
                 raise
             raise HookTimeoutError(
