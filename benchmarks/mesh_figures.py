@@ -22,7 +22,7 @@ from paglets.testing.simulation import (
 )
 
 HOSTS = (3, 16, 64, 256, 1000)
-SEEDS = {3: 60, 16: 60, 64: 40, 256: 16, 1000: 8}
+SEEDS = {3: 60, 16: 60, 64: 40, 256: 40, 1000: 10}
 DETECTION_TARGETS = {3: 7.0, 16: 9.0, 64: 12.0, 256: 13.0, 1000: 17.0}
 SPREAD_TARGETS = {3: 2.0, 16: 2.0, 64: 2.5, 256: 2.5, 1000: 2.5}
 LOAD_TARGETS = {3: 4.0, 16: 4.0, 64: 10.0, 256: 10.0, 1000: 10.0}
@@ -197,7 +197,15 @@ def loss_rows(*, quick: bool) -> Rows:
 
 def healing_rows(*, quick: bool) -> Rows:
     rows = []
-    plan = [(3, 20, 10), (3, 600, 10), (16, 20, 10), (16, 120, 10), (16, 3600, 2), (64, 120, 4)]
+    plan = [
+        (3, 20, 10),
+        (3, 600, 10),
+        (16, 20, 10),
+        (16, 120, 10),
+        (16, 3600, 2),
+        (64, 120, 4),
+        (256, 60, 2),
+    ]
     for hosts, split, seeds in plan[:4] if quick else plan:
         say(f"split of {split} s, {hosts} hosts")
         took = healing(hosts, split, seeds)

@@ -99,7 +99,7 @@ class Joiner:
         if frame.sender == session.table.host_id:
             return
         body = frame.body
-        told = Push(body.states, body.records, own_complete=True)
+        told = Push(body.states, body.records)
         session.take(syncing.take_in(session.table, told, frame.sender, now), now)
         if body.generation_floor >= session.table.identity.generation:
             session.take(session.table.raise_generation(body.generation_floor), now)

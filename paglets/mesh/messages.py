@@ -68,6 +68,8 @@ class Identity(msgspec.Struct, frozen=True, array_like=True):
     capabilities: Words = ()
     boots: Counter = 0
     """Starts of its data folder; not above what others remember: the folder was restored."""
+    edition: Counter = 0
+    """Grows within one generation with every change of the above."""
 
     def __post_init__(self) -> None:
         check_url(self.url)
@@ -85,6 +87,8 @@ class Alive(Rumour, frozen=True, array_like=True, tag=0):
 
     incarnation: Counter
     identity: Identity | None = None
+    edition: Counter = 0
+    """Without `identity`: the edition of it that still holds; who has another one asks for it."""
 
 
 class Suspect(Rumour, frozen=True, array_like=True, tag=1):
@@ -133,10 +137,12 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     status: MemberStatus
     records: Mark
     """Order-free hash of the records known of it."""
+    edition: Counter = 0
+    """Which edition of its identity is known."""
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
-    """What one side of a comparison knows better. `identity` is None if the other has that life."""
+    """What one side of a comparison knows better. `identity` is None if the other side has it."""
 
     host_id: Name
     generation: Counter
@@ -190,8 +196,8 @@ class PushPullAnswer(msgspec.Struct, frozen=True, array_like=True, tag=6):
     states: States = ()
     records: RecordList = ()
     want: Names = ()
-    own_complete: bool = False
-    """`records` has all of the sender's own: what is missing was withdrawn."""
+    own_version: Counter | None = None
+    """Set if `records` has all of the sender's own up to this version: others were withdrawn."""
     remembered_boots: Counter | None = None
     """Set when the asker's data folder was restored: the boots we remember."""
 
@@ -201,7 +207,7 @@ class Push(msgspec.Struct, frozen=True, array_like=True, tag=7):
 
     states: States = ()
     records: RecordList = ()
-    own_complete: bool = False
+    own_version: Counter | None = None
 
 
 class Join(msgspec.Struct, frozen=True, array_like=True, tag=8):

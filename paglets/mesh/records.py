@@ -34,6 +34,7 @@ class Records:
         self._kinds: dict[str, dict[tuple[str, str], Record]] = {}
         self._marks: dict[str, int] = {}
         self._withdrawn: dict[tuple[str, RecordKey], float] = {}
+        self._newest: dict[str, int] = {}
         self.digest = 0
         """Order-free hash of all records."""
 
@@ -50,6 +51,7 @@ class Records:
         if known is None and len(owned) >= OWNER_LIMIT:
             return False
         owned[place] = record
+        self._newest[record.host_id] = max(self.newest(record.host_id), record.version)
         self._mark(record.host_id, (record_mark(known) if known else 0) ^ record_mark(record))
         by_kind = self._kinds.setdefault(record.kind, {})
         if record.payload is None:
@@ -63,6 +65,7 @@ class Records:
     def drop(self, owner: str) -> bool:
         """Forget everything of an owner; return whether there was anything."""
         owned = self._owners.pop(owner, None)
+        self._newest.pop(owner, None)
         if owned is None:
             return False
         for place, record in owned.items():
@@ -71,18 +74,24 @@ class Records:
         self._mark(owner, self._marks.get(owner, 0))
         return True
 
-    def replace_all(self, owner: str, records: Iterable[Record], now: float) -> list[Record]:
-        """Take `records` for all that `owner` has, as it says itself; return those that changed.
+    def newest(self, owner: str) -> int:
+        """Return the highest version seen of an owner, withdrawn ones included; 0 if none."""
+        return self._newest.get(owner, 0)
 
-        Records of a version above all of `records` stay: they are newer than this list.
+    def replace_all(
+        self, owner: str, records: Iterable[Record], version: int, now: float
+    ) -> list[Record]:
+        """Take `records` for all that `owner` has up to `version`, as it says itself.
+
+        Returns:
+            Those that changed; a record that is gone has no payload.
         """
         listed = list(records)
         changed = [record for record in listed if self.put(record, now)]
         places = {(record.kind, record.key) for record in listed}
-        newest = max((record.version for record in listed), default=-1)
         owned = self._owners.get(owner, {})
         for place, record in list(owned.items()):
-            if place in places or record.version > newest or record.payload is None:
+            if place in places or record.version > version or record.payload is None:
                 continue
             self._kinds.get(record.kind, {}).pop((owner, record.key), None)
             self._mark(owner, record_mark(owned.pop(place)))

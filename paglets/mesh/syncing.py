@@ -4,7 +4,7 @@ Pure functions over a table; the engine sends what they return. A comparison cos
 member, so it happens only where digests differ.
 """
 
-from paglets.mesh.members import NOTHING, Change, MemberEvent, Outcome, is_live, precedence
+from paglets.mesh.members import NOTHING, Change, Member, MemberEvent, Outcome, is_live, precedence
 from paglets.mesh.messages import Push, PushPull, PushPullAnswer, Record, Row, State
 from paglets.mesh.table import Table
 
@@ -12,7 +12,14 @@ from paglets.mesh.table import Table
 def summary(table: Table) -> PushPull:
     """Return the first step: this host's table in brief."""
     rows = tuple(
-        Row(m.host_id, m.generation, m.incarnation, m.status, table.records.mark(m.host_id))
+        Row(
+            m.host_id,
+            m.generation,
+            m.incarnation,
+            m.status,
+            table.records.mark(m.host_id),
+            m.identity.edition,
+        )
         for m in table.members.values()
     )
     return PushPull(rows, table.identity.boots)
@@ -26,11 +33,10 @@ def compare(
     want: list[str] = []
     states: list[State] = []
     records: list[Record] = []
-    own = table.identity.host_id
-    own_complete = False
+    own, is_own_told = table.host_id, False
     for row in request.rows:
         known = table.members.get(row.host_id)
-        if row.host_id != own and (known is None or known.generation < row.generation):
+        if row.host_id != own and (known is None or _edition(known) < _edition_of(row)):
             want.append(row.host_id)
             continue
         theirs = precedence(row.generation, row.incarnation, row.status)
@@ -42,15 +48,13 @@ def compare(
             states.append(state)
         if is_record_news:
             records.extend(table.records.of(row.host_id))
-            own_complete = own_complete or row.host_id == own
+            is_own_told = is_own_told or row.host_id == own
             if row.host_id != own:
                 want.append(row.host_id)
     states.extend(_unmentioned(table, {row.host_id for row in request.rows}, records))
-    known_peer = table.members.get(peer)
-    remembered = None
-    if known_peer is not None and known_peer.identity.boots > request.boots > 0:
-        remembered = known_peer.identity.boots
-    answer = PushPullAnswer(tuple(states), tuple(records), tuple(want), own_complete, remembered)
+    own_version = table.records.newest(own) if is_own_told else None
+    remembered = _remembered_boots(table, peer, request.boots)
+    answer = PushPullAnswer(tuple(states), tuple(records), tuple(want), own_version, remembered)
     return answer, outcome
 
 
@@ -62,7 +66,7 @@ def fulfil(table: Table, want: tuple[str, ...]) -> Push:
         State(m.host_id, m.generation, m.incarnation, m.status, m.identity) for m in known
     )
     records = tuple(record for m in known for record in table.records.of(m.host_id))
-    return Push(states, records, own_complete=True)
+    return Push(states, records, own_version=table.records.newest(own))
 
 
 def whole(table: Table) -> tuple[tuple[State, ...], tuple[Record, ...]]:
@@ -82,12 +86,24 @@ def take_in(table: Table, body: PushPullAnswer | Push, peer: str, now: float) ->
     for record in body.records:
         outcome += table.apply(record, now)
     sender = table.members.get(peer)
-    if body.own_complete and sender is not None and sender.is_live and peer != table.host_id:
-        own = [r for r in body.records if r.host_id == peer and r.generation == sender.generation]
-        gone = table.records.replace_all(peer, own, now)
+    if (
+        body.own_version is not None
+        and sender is not None
+        and sender.is_live
+        and peer != table.host_id
+    ):
+        life = sender.generation
+        own = [r for r in body.records if r.host_id == peer and r.generation == life]
+        gone = table.records.replace_all(peer, own, body.own_version, now)
         events = tuple(MemberEvent(Change.RECORD, sender, record) for record in gone)
         outcome += Outcome((), events)
     return outcome
+
+
+def _remembered_boots(table: Table, peer: str, boots: int) -> int | None:
+    """Return the boots we remember of a peer beyond those it says itself, else None."""
+    known = table.members.get(peer)
+    return known.identity.boots if known is not None and known.identity.boots > boots > 0 else None
 
 
 def _better(table: Table, row: Row) -> tuple[State | None, bool]:
@@ -96,7 +112,7 @@ def _better(table: Table, row: Row) -> tuple[State | None, bool]:
     ours = precedence(known.generation, known.incarnation, known.status)
     state = None
     if ours > precedence(row.generation, row.incarnation, row.status):
-        told = None if known.generation == row.generation else known.identity
+        told = None if _edition(known) == _edition_of(row) else known.identity
         state = State(row.host_id, known.generation, known.incarnation, known.status, told)
     both_live = is_live(known.status) and is_live(row.status)
     differs = table.records.mark(row.host_id) != row.records
@@ -120,3 +136,11 @@ def _unmentioned(table: Table, mentioned: set[str], records: list[Record]) -> li
         )
         records.extend(table.records.of(member.host_id))
     return states
+
+
+def _edition(member: Member) -> tuple[int, int]:
+    return member.generation, member.identity.edition
+
+
+def _edition_of(row: Row) -> tuple[int, int]:
+    return row.generation, row.edition

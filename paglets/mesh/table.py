@@ -43,11 +43,12 @@ RAISE_LIMIT = 3
 
 
 def member_mark(member: Member) -> int:
-    """Return 8 bytes that stand for (id, generation, incarnation, status); 0 if not live."""
+    """Return a mark of (id, generation, edition, incarnation, status); 0 if not live."""
     if not is_live(member.status):
         return 0
     identity = member.identity
-    return mark_of(identity.host_id, identity.generation, member.incarnation, member.status)
+    life = (identity.generation, identity.edition, member.incarnation)
+    return mark_of(identity.host_id, *life, member.status)
 
 
 class Table:
@@ -136,7 +137,8 @@ class Table:
         outcome = NOTHING
         place = (state.host_id, state.generation, state.incarnation)
         if state.status is ALIVE or (state.identity is not None and not is_own):
-            outcome = self.apply(Alive(*place, state.identity), now)
+            edition = known.identity.edition if known is not None else 0
+            outcome = self.apply(Alive(*place, state.identity, edition), now)
         if state.status is LEFT:
             return outcome + self.apply(Left(*place), now)
         if state.status is not ALIVE:
@@ -164,7 +166,8 @@ class Table:
             self.incarnation = 0
         else:
             self.incarnation += 1
-        return self._announce(identity)
+        edition = self.identity.edition + 1
+        return self._announce(msgspec.structs.replace(identity, edition=edition))
 
     def raise_generation(self, floor: int) -> Outcome:
         """Take a generation above `floor`: another life of our id, or another host of our name.
@@ -250,8 +253,10 @@ class Table:
         since = self.members[identity.host_id].since
         member = Member(identity, self.incarnation, ALIVE, since)
         self._store(member)
-        told = None if brief else identity
-        rumour = Alive(identity.host_id, identity.generation, self.incarnation, told)
+        place = (identity.host_id, identity.generation, self.incarnation)
+        is_everywhere = identity.edition == 0  # a later edition may still be on its way
+        told = None if brief and is_everywhere else identity
+        rumour = Alive(*place, told, identity.edition)
         events = () if brief else (MemberEvent(Change.UPDATED, member),)
         return Outcome((rumour,), events)
 
@@ -261,7 +266,8 @@ class Table:
         if known is not None and rumour.generation <= known.generation:
             if rumour.generation < known.generation or rumour.incarnation <= known.incarnation:
                 return NOTHING
-            identity = identity or known.identity
+            if identity is None and rumour.edition == known.identity.edition:
+                identity = known.identity
         if identity is None or identity.host_id != rumour.host_id:
             return NOTHING
         if identity.generation != rumour.generation:

@@ -57,7 +57,7 @@ def test_the_owners_own_list_removes_what_is_not_on_it(records):
     for version, key in enumerate("xyz"):
         records.put(record(key, version), 0.0)
     listed = [record("y", 1), record("w", 9)]
-    changed = records.replace_all("b", listed, 0.0)
+    changed = records.replace_all("b", listed, 9, 0.0)
     assert {r.key for r in records.of_kind("service")} == {"y", "w"}
     assert {(r.key, r.payload is None) for r in changed} == {
         ("w", False),
@@ -66,9 +66,23 @@ def test_the_owners_own_list_removes_what_is_not_on_it(records):
     }
 
 
+def test_an_owner_that_withdrew_everything_has_nothing_left():
+    records = Records()
+    records.put(record("x", 3), 0.0)
+    assert [r.payload for r in records.replace_all("b", [], 4, 0.0)] == [None]
+    assert records.digest == 0
+
+
+def test_the_newest_version_is_remembered_beyond_withdrawal():
+    records = Records()
+    records.put(record("x", 7, payload=None), 0.0)
+    records.forget_withdrawn(1.0)
+    assert (records.newest("b"), records.newest("c")) == (7, 0)
+
+
 def test_records_newer_than_the_owners_list_stay(records):
     records.put(record("x", 9), 0.0)
-    records.replace_all("b", [record("y", 3)], 0.0)
+    records.replace_all("b", [record("y", 3)], 3, 0.0)
     assert {r.key for r in records.of_kind("service")} == {"x", "y"}
 
 

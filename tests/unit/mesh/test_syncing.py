@@ -110,6 +110,16 @@ def test_a_peer_whose_folder_was_restored_is_told():
     assert answer.remembered_boots == 5
 
 
+def test_a_change_of_an_identity_that_was_missed_is_learned():
+    a = table_of("a", alive("b"), alive("c"))
+    newer = Identity("id-c", "c", "http://c:9", 10, tags=("gpu",), edition=1)
+    b = table_of("b", alive("a"), alive("c"), Alive("id-c", 10, 1, newer, 1))
+    assert a.digest != b.digest
+    exchange(a, b)
+    assert a.members["id-c"].identity == newer
+    assert a.digest == b.digest
+
+
 def test_a_newcomer_gets_everything():
     a = table_of("a", alive("b"), record("b"), alive("c"), Dead("id-c", 10, 0, "id-a"))
     states, records = syncing.whole(a)

@@ -494,7 +494,22 @@ def test_the_digest_forgets_the_dead(table):
 
 def test_a_change_of_what_we_say_of_ourselves_is_told_whole(table):
     changed = msgspec.structs.replace(table.identity, tags=("gpu",))
-    assert table.update_self(changed).rumours == (Alive("id-me", 10, 1, changed),)
+    told = msgspec.structs.replace(changed, edition=1)
+    assert table.update_self(changed).rumours == (Alive("id-me", 10, 1, told, 1),)
+
+
+def test_a_refutation_after_a_change_of_ours_tells_the_change_again(table):
+    table.update_self(msgspec.structs.replace(table.identity, tags=("gpu",)))
+    assert table.apply(suspect("me", 1), 1.0).rumours[0].identity.tags == ("gpu",)
+
+
+def test_a_brief_refutation_does_not_hide_that_we_missed_a_change_of_the_identity(table):
+    table.apply(alive("b"), 1.0)
+    table.apply(suspect("b", 1), 2.0)
+    assert table.apply(Alive("id-b", 10, 2, None, 1), 3.0) is NOTHING
+    assert status_of(table, "b") is SUSPECT
+    table.apply(Alive("id-b", 10, 2, identity("b", tags=("gpu",), edition=1), 1), 4.0)
+    assert table.members["id-b"].identity.tags == ("gpu",)
 
 
 def test_who_left_is_forgotten_after_a_while_and_the_dead_are_not():
