@@ -156,21 +156,22 @@ class Route:
         assert self._arguments is not None
         args: Mapping[str, object] = message.args
         names = self._arguments.__struct_fields__
-        unknown = [name for name in args if name not in names]
-        if "arg" in unknown:
-            unknown.remove("arg")
-        if unknown and not self._has_rest and not self._message_parameters:
-            takes = ", ".join(names) or "no arguments"
-            raise InvalidRequestError(f"{self.kind} takes {takes}, not {', '.join(unknown)}")
         if "arg" in names and "arg" not in args:
             args = {**args, "arg": message.arg}
+        unknown = args.keys() - names
+        if unknown and not self._has_rest and not self._message_parameters:
+            takes = ", ".join(names) or "no arguments"
+            raise InvalidRequestError(
+                f"{self.kind} takes {takes}, not {', '.join(sorted(unknown))}"
+            )
         converted = self._convert(args, self._arguments)
         values: dict[str, object] = {
             name: value
             for name in names
             if (value := getattr(converted, name)) is not msgspec.UNSET
         }
-        values.update(dict.fromkeys(self._message_parameters, message))
+        for name in self._message_parameters:
+            values[name] = message
         if self._has_rest:
             values.update({name: args[name] for name in unknown})
         return values

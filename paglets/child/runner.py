@@ -217,6 +217,9 @@ class Runner:
         if scope.departure is not None:
             self._pipe.send(calls.Delivered(call=number, departure=scope.departure))
             return
+        if failure is None and not self._paglet.is_message and len(reply) <= INLINE_LIMIT:
+            self._pipe.send(calls.Delivered(call=number, reply=reply))
+            return
         snapshot: Snapshot | None = None
         path: str | None = None
         with self._paglet.snapshots.order:
