@@ -15,7 +15,14 @@ from paglets.runtime.roster import LocalPaglet
 from paglets.store.rows import Blob, PagletRow
 from paglets.store.spool import Spool
 from paglets.store.store import Store
-from paglets.store.writes import DeleteMessages, Expect, PutRow, RememberOutcome, Write
+from paglets.store.writes import (
+    DeleteMessages,
+    Expect,
+    PutRow,
+    RememberOutcome,
+    StaleWriteError,
+    Write,
+)
 from paglets.wire.calls import Snapshot
 
 
@@ -45,6 +52,7 @@ class Commits:
         changes: Mapping[str, object] | None = None,
         writes: Sequence[Write] = (),
         label: str | None = None,
+        only: PagletStatus | None = None,
     ) -> None:
         """Commit the paglet's state with everything that was decided along with it.
 
@@ -54,12 +62,15 @@ class Commits:
             changes: Other fields of the row.
             writes: Further writes of the same transaction.
             label: Failpoint inside the transaction.
+            only: Status that the row must still have once it is its turn to be written.
 
         Raises:
             StorageFullError: The disk has no room; nothing was written.
-            StaleWriteError: The row is not what this host thinks it is.
+            LifecycleError: The row has another status than `only`, or is gone.
         """
         async with paglet.committing:
+            if only is not None:
+                require_status(paglet, only)
             present = paglet.row
             row = replace(present, changed_at=time.time(), **(changes or {}))  # type: ignore[arg-type]  # fields by name
             if snapshot is not None:
@@ -75,7 +86,12 @@ class Commits:
         writes: Sequence[Write] = (),
         label: str | None = None,
     ) -> None:
-        """Replace `present` by `row`, with what the paglet remembers and has handled since."""
+        """Replace `present` by `row`, with what the paglet remembers and has handled since.
+
+        Raises:
+            StorageFullError: The disk has no room; nothing was written.
+            LifecycleError: The row is not what this host thinks it is: disposed meanwhile.
+        """
         remembered, handled = paglet.unsaved, paglet.unsaved_done
         paglet.unsaved, paglet.unsaved_done = [], []
         bundle: list[Write] = [PutRow(row, Expect(present.status, present.epoch)), *writes]
@@ -84,9 +100,13 @@ class Commits:
             bundle.append(DeleteMessages(row.agent_id, tuple(handled)))
         try:
             await self._store.commit(*bundle, label=label)
-        except BaseException:
+        except BaseException as error:
             paglet.unsaved[:0] = remembered
             paglet.unsaved_done[:0] = handled
+            if isinstance(error, StaleWriteError):
+                raise LifecycleError(
+                    f"{row.agent_id} changed meanwhile: {error.found}", agent_id=row.agent_id
+                ) from error
             raise
         paglet.row = lean(row)
 
@@ -104,7 +124,9 @@ def lean(row: PagletRow) -> PagletRow:
 
 
 def require_status(paglet: LocalPaglet, *statuses: PagletStatus) -> None:
-    """Raise LifecycleError where a paglet's status changed while a driver waited."""
+    """Raise LifecycleError where a paglet was disposed or its status changed meanwhile."""
+    if paglet.is_gone:
+        raise LifecycleError(f"{paglet.agent_id} was disposed", agent_id=paglet.agent_id)
     if paglet.row.status not in statuses:
         raise LifecycleError(
             f"{paglet.agent_id} became {paglet.row.status} meanwhile",

@@ -97,7 +97,7 @@ class Creation:
     ) -> PagletProxyRef:
         manifest = loaded.manifest
         hook = Hook.ON_CREATION if Hook.ON_CREATION.value in manifest.hooks else None
-        due = None if hook is None else Due(hook.value, creation_event(self._roster.me))
+        due = None if hook is None else Due(hook.value, creation_event(self._roster.me), 1)
         now = time.time()
         row = PagletRow(
             agent_id=agent_id,
@@ -129,9 +129,12 @@ class Creation:
         """Undo a creation whose hook failed: nothing of it remains."""
         paglet.link = None
         await link.end(grace=0)
-        row = paglet.row
-        await self._store.commit(DeleteRow(row.agent_id, Expect(row.status, row.epoch)))
-        self._roster.drop(row.agent_id)
+        async with paglet.committing:
+            row = paglet.row
+            if paglet.is_gone or row.status is not PagletStatus.ACTIVE:
+                return
+            await self._store.commit(DeleteRow(row.agent_id, Expect(row.status, row.epoch)))
+            self._roster.drop(row.agent_id)
         self._recorder.record(
             "create",
             f"was not created: {error.message}",
@@ -169,12 +172,7 @@ class Creation:
             await self._dispose(paglet)
 
     async def _killed(self, paglet: LocalPaglet) -> str:
-        if paglet.row.status in PROMISED:
-            raise LifecycleError(
-                f"{paglet.agent_id} is promised to {paglet.peer_name}: use `paglets transfer "
-                f"resolve {paglet.row.transfer_id} --drop`",
-                transfer_id=paglet.row.transfer_id,
-            )
+        _require_not_promised(paglet)
         link, paglet.link, paglet.gate_open = paglet.link, None, False
         if link is not None:
             await link.end(grace=0)
@@ -206,6 +204,9 @@ class Creation:
 
     async def _erase(self, paglet: LocalPaglet, how: str) -> None:
         async with paglet.committing:
+            if paglet.is_gone:
+                return
+            _require_not_promised(paglet)
             row = paglet.row
             await self._store.commit(DeleteRow(row.agent_id, Expect(row.status, row.epoch)))
             self._roster.drop(row.agent_id)
@@ -218,3 +219,13 @@ class Creation:
             path = folder / row.agent_id
             if path.exists():
                 await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+
+
+def _require_not_promised(paglet: LocalPaglet) -> None:
+    """Raise LifecycleError where only the target's word, or an operator's, may end a paglet."""
+    if paglet.row.status in PROMISED:
+        raise LifecycleError(
+            f"{paglet.agent_id} is promised to {paglet.peer_name}: use `paglets transfer "
+            f"resolve {paglet.row.transfer_id} --drop`",
+            transfer_id=paglet.row.transfer_id,
+        )

@@ -20,7 +20,6 @@ from paglets.model.enums import (
     EnvelopeKind,
     Hook,
     PagletStatus,
-    TransferRole,
     Verb,
 )
 from paglets.model.errors import (
@@ -32,9 +31,10 @@ from paglets.model.names import new_id
 from paglets.model.refs import PagletProxyRef
 from paglets.model.transfer import PeerAddress, TransferTicket
 from paglets.runtime.activity import Activity
-from paglets.runtime.commits import Commits
+from paglets.runtime.commits import Commits, require_status
 from paglets.runtime.courier import Courier
 from paglets.runtime.idempotency import CallOutcome, Keeper, Once
+from paglets.runtime.lifecycle import MOVABLE, decide_promise, source_record
 from paglets.runtime.packing import Packer, clone_event, mobility_event
 from paglets.runtime.quiescing import Quiescer, Taken
 from paglets.runtime.recorder import Recorder
@@ -45,7 +45,7 @@ from paglets.store.store import Store
 from paglets.store.writes import PutRow, PutTransfer
 from paglets.wire.failures import encode_failure
 
-_MOVABLE = (PagletStatus.ACTIVE, PagletStatus.INACTIVE)
+_MOVABLE = tuple(MOVABLE)
 
 ForwardVerb = Callable[[LocalPaglet, str, bytes, str], Awaitable[PagletProxyRef | None]]
 """Sends a life-cycle verb on to where a paglet is: (tombstone, verb, body, key)."""
@@ -175,44 +175,29 @@ class Departures:
     ) -> TransferRow:
         """Commit MOVING: from here on only the target's word decides."""
         async with paglet.committing:
-            present = paglet.row
+            require_status(paglet, *_MOVABLE)
+            now, transfer_id, present = time.time(), new_id(), paglet.row
+            promise = decide_promise(
+                present,
+                target,
+                transfer_id,
+                kind=kind,
+                not_after=now + self._timeouts.not_after,
+                now=now,
+            )
+            assert promise is not None, "its status was looked at"
             state = self._commits.load(paglet)
             if taken is not None and taken.state is not None:
                 state = taken.state
-            row = replace(
-                present,
-                status=PagletStatus.MOVING,
-                epoch=present.epoch.hop(),
-                transfer_id=new_id(),
-                peer=target,
-                state=state,
-                files=taken.files if taken is not None else (),
-                changed_at=time.time(),
-            )
+            files = taken.files if taken is not None else ()
+            row = replace(promise.row, state=state, files=files)
             row = self._packer.pack_move(paglet, row, ticket, kind, state)
             await failpoint_async("move.before_moving")
-            record = self._record(row, kind)
-            assert row.transfer_id is not None
-            kept = keep.writes(CallOutcome(transfer_id=row.transfer_id))
-            writes = (PutTransfer(record), *kept)
+            kept = keep.writes(CallOutcome(transfer_id=transfer_id))
+            writes = (PutTransfer(promise.record), *kept)
             await self._commits.put(paglet, present, row, writes=writes, label="move.moving_commit")
         paglet.originals = taken.originals if taken is not None else ()
-        return record
-
-    def _record(self, row: PagletRow, kind: EnvelopeKind) -> TransferRow:
-        assert row.transfer_id is not None
-        assert row.peer is not None
-        return TransferRow(
-            transfer_id=row.transfer_id,
-            role=TransferRole.SOURCE,
-            kind=kind,
-            agent_id=row.agent_id,
-            birth_id=row.birth_id,
-            peer=row.peer,
-            epoch=row.epoch,
-            not_after=time.time() + self._timeouts.not_after,
-            created_at=time.time(),
-        )
+        return promise.record
 
     async def _stay(
         self, paglet: LocalPaglet, taken: Taken | None, kind: EnvelopeKind
@@ -222,6 +207,7 @@ class Departures:
             return self._roster.ref(paglet)
         event = mobility_event(self._roster.me, self._roster.me, kind)
         async with paglet.committing:
+            require_status(paglet, PagletStatus.ACTIVE)
             present = paglet.row
             row = replace(
                 present,
@@ -246,6 +232,7 @@ class Departures:
             await self._activity.reopen(paglet, link, Hook.ON_MOVE_FAILED, event)
             return
         paglet.link = None
+        paglet.travelled = frozenset()
         if paglet.row.status is not PagletStatus.ACTIVE:
             return
         event = _failed_event(target, error, restarted=True)
@@ -350,7 +337,15 @@ class Departures:
         row = self._packer.pack_clone(
             row, ticket or TransferTicket(destination=target.name), source
         )
-        record = self._record(row, EnvelopeKind.CLONE)
+        now = time.time()
+        record = source_record(
+            row,
+            target,
+            transfer_id,
+            kind=EnvelopeKind.CLONE,
+            not_after=now + self._timeouts.not_after,
+            now=now,
+        )
         kept = keep.writes(CallOutcome(transfer_id=transfer_id))
         await self._store.commit(PutRow(row, None), PutTransfer(record), *kept)
         clone = self._roster.put(row)

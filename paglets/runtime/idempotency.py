@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from paglets.model.errors import PagletsError
+from paglets.model.errors import MoveInDoubtError, PagletsError
 from paglets.model.refs import PagletProxyRef
 from paglets.runtime.childlink import as_failure
 from paglets.store.rows import RememberedCall
@@ -107,8 +107,10 @@ class Once:
         try:
             result = await work(keeper)
         except PagletsError as error:
-            if not error.retryable:
-                # A retryable failure changed nothing: the repeat is to try again.
+            in_doubt = isinstance(error, MoveInDoubtError) and keeper.is_kept
+            if not error.retryable and not in_doubt:
+                # A retryable failure changed nothing: the repeat is to try again. What is in
+                # doubt is asked of its transfer, whose id is kept.
                 await self._keep(key, CallOutcome(failure=encode_failure(error)), replace=True)
             raise
         if not keeper.is_kept:

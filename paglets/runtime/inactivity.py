@@ -1,6 +1,7 @@
 """Sleeping and waking: deactivate, activate, timers, waking by messages, shutdown."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from paglets.model.errors import LifecycleError, PagletCrashedError, PagletsErro
 from paglets.model.inactive import DeactivationPolicy
 from paglets.model.refs import PagletProxyRef
 from paglets.runtime.activity import Activity
-from paglets.runtime.commits import Commits
+from paglets.runtime.commits import Commits, require_status
 from paglets.runtime.idempotency import CallOutcome, Keeper, Once
 from paglets.runtime.quiescing import Quiescer, Taken
 from paglets.runtime.recorder import Recorder
@@ -118,6 +119,7 @@ class Inactivity:
         self, paglet: LocalPaglet, policy: DeactivationPolicy, taken: Taken, keep: Keeper
     ) -> None:
         async with paglet.committing:
+            require_status(paglet, PagletStatus.ACTIVE)
             present = paglet.row
             row = replace(
                 present,
@@ -192,7 +194,10 @@ class Inactivity:
             self._tasks.start(self._wake(paglet, "message"), f"waking {paglet.agent_id}")
 
     async def _wake(self, paglet: LocalPaglet, reason: str) -> None:
-        if paglet.row.status is not PagletStatus.INACTIVE:
+        # A verb may be under way, such as a dispatch that asks its target: it decides first.
+        with contextlib.suppress(TimeoutError):
+            await paglet.idle(timeout=self._timeouts.hook)
+        if paglet.row.status is not PagletStatus.INACTIVE or paglet.is_gone:
             return
         try:
             await self.activate_here(paglet, reason)
@@ -282,6 +287,7 @@ class Inactivity:
                 timeout=self._timeouts.shutdown,
             )
             async with paglet.committing:
+                require_status(paglet, PagletStatus.ACTIVE)
                 present = paglet.row
                 row = replace(present, state=taken.state or present.state)
                 kept = stored_messages(paglet, [e for e in paglet.mailbox if e.oneway])

@@ -92,6 +92,10 @@ class LocalPaglet:
     handing: dict[str, asyncio.Future[None]] = field(default_factory=dict)
     """Per sender, the end of the messages that are being handed over to where it moved."""
     wake_timer: asyncio.TimerHandle | None = None
+    is_gone: bool = False
+    """Disposed, or a clone that was refused: nothing of it is started or written any more."""
+    is_crashing: bool = False
+    """Whether its crash is being recorded: everybody who waited for its process reports it."""
     committing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while its row is written, so that commits are in the order of the states."""
 
@@ -139,9 +143,12 @@ class LocalPaglet:
         """Hold this paglet for one life-cycle verb.
 
         Raises:
+            PagletNotFoundError: It was disposed meanwhile.
             BusyError: Another verb runs.
             MoveInDoubtError: It is promised to another host.
         """
+        if self.is_gone:
+            raise PagletNotFoundError(f"{self.agent_id} was disposed", agent_id=self.agent_id)
         if self.row.status in PROMISED:
             raise MoveInDoubtError(
                 f"{self.agent_id} is promised to {self.peer_name}, which has not answered yet: "
@@ -221,7 +228,9 @@ class Roster:
 
     def drop(self, agent_id: str) -> None:
         """Forget a paglet whose row is gone."""
-        self._paglets.pop(agent_id, None)
+        gone = self._paglets.pop(agent_id, None)
+        if gone is not None:
+            gone.is_gone = True
 
     def ref(self, paglet: LocalPaglet) -> PagletProxyRef:
         """Return the present address of a paglet: here, or where its tombstone points."""

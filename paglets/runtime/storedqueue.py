@@ -1,0 +1,59 @@
+"""Messages stored with their paglet, on their way back into its mailbox.
+
+Read when a process is about to take them, or when they are handed over to where the paglet moved.
+"""
+
+import asyncio
+
+from paglets.model.enums import Priority
+from paglets.runtime.mailbox import Entry
+from paglets.runtime.outcomes import GRACE_SECONDS
+from paglets.runtime.roster import LocalPaglet, Queued, Work
+from paglets.store.rows import QueuedMessage
+from paglets.store.store import Store
+from paglets.wire.bodies import ReplyBody
+from paglets.wire.messages import decode_message
+
+FOREVER = 1e12
+"""Deadline of a stored message: it is handled whenever its paglet runs."""
+
+
+async def load_stored(store: Store, paglet: LocalPaglet) -> None:
+    """Put the stored messages of `paglet` before those that came meanwhile.
+
+    Raises:
+        DamagedError: One is not what was written.
+    """
+    stored = await store.messages(paglet.agent_id)
+    done = set(paglet.unsaved_done)
+    fresh = [
+        message
+        for message in stored
+        if message.message_id not in done and paglet.in_flight(message.message_id) is None
+    ]
+    for message in reversed(fresh):
+        # They were acknowledged: no bound applies to them.
+        paglet.mailbox.put_back(stored_entry(message))
+
+
+def stored_entry(message: QueuedMessage) -> Queued:
+    """Return a stored message as it is queued; its outcome is remembered, nobody waits for it."""
+    header = decode_message(message.body)
+    outcome: asyncio.Future[ReplyBody] = asyncio.get_running_loop().create_future()
+    outcome.add_done_callback(_seen)
+    return Entry(
+        message_id=message.message_id,
+        priority=message.priority or int(Priority.MAX),
+        body=message.body,
+        deadline=FOREVER,
+        sender=header.sender.agent_id if header.sender else "",
+        oneway=header.oneway,
+        work=Work(outcome, GRACE_SECONDS + header.retry_for_ms / 1000, header.kind),
+        stored=True,
+    )
+
+
+def _seen(future: asyncio.Future[ReplyBody]) -> None:
+    """Look at the outcome of a message that nobody waits for."""
+    if not future.cancelled():
+        future.exception()
