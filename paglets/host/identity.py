@@ -102,6 +102,12 @@ def advertised_url(bind: str, port: int, *, scheme: str, seeds: tuple[str, ...])
     return f"{scheme}://{host}:{port}"
 
 
+def is_loopback(url: str) -> bool:
+    """Whether a host with this URL can be reached from its own machine only."""
+    name = urlsplit(url).hostname or ""
+    return name == "localhost" or (_is_address(name) and ipaddress.ip_address(name).is_loopback)
+
+
 def _is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)

@@ -20,7 +20,12 @@ from paglets.config.settings import HostSettings
 from paglets.failpoints import arm_from_environment
 from paglets.host.build import Composition, Given, allowed_prefixes, compose
 from paglets.host.http.server import HttpServer, TlsFiles
-from paglets.host.identity import HostIdentity, advertised_url, bind_socket
+from paglets.host.identity import (
+    HostIdentity,
+    advertised_url,
+    bind_socket,
+    is_loopback,
+)
 from paglets.host.meshing import Membership, MeshEnd, MeshPeers
 from paglets.host.reloading import Reloader
 from paglets.model.enums import PagletStatus
@@ -28,7 +33,8 @@ from paglets.model.errors import PagletsError, UnavailableError
 from paglets.model.refs import HostRef
 from paglets.remote.mesh_transport import HttpMeshTransport
 from paglets.remote.peers import HttpPeerCalls
-from paglets.remote.session import PeerSession
+from paglets.remote.session import ConnectionLimits, PeerSession
+from paglets.remote.urls import UrlPolicy
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import Roster
 from paglets.runtime.tasks import Tasks
@@ -46,6 +52,8 @@ _HTTP_GRACE = 1.0
 """Seconds for requests under way when the host stops."""
 _FACTORY_TIMEOUT = 2.0
 """Seconds for the last processes to be gone when the host stops."""
+_CONTROL = ConnectionLimits(per_host=16)
+"""For transfers: few to one host, so that a large envelope does not wait behind many."""
 _MEET_TIMEOUT = 2.0
 """Seconds for a first peer to answer before rows start: it may own one of them."""
 _COUNT_EVERY = 1.0
@@ -161,8 +169,8 @@ class _Host:
         tasks, recorder = Tasks(), Recorder(settings.name)
         async with contextlib.AsyncExitStack() as stack:
             session, control, gossip = [
-                await stack.enter_async_context(PeerSession(self._keyring, sender=identity.host_id))
-                for _ in range(3)
+                await stack.enter_async_context(self._session(identity, limits))
+                for limits in (ConnectionLimits(), _CONTROL, ConnectionLimits())
             ]
             membership = Membership(
                 settings, identity, self._keyring, HttpMeshTransport(gossip), recorder
@@ -209,6 +217,15 @@ class _Host:
             tasks.start(_count(parts.roster, membership), "counts")
             await stopping.wait()
             await self._stop(parts, server, membership, tasks)
+
+    def _session(self, identity: HostIdentity, limits: ConnectionLimits) -> PeerSession:
+        """Return connections of their own: calls never delay a probe or a settlement."""
+        return PeerSession(
+            self._keyring,
+            sender=identity.host_id,
+            policy=UrlPolicy(allow_loopback=is_loopback(identity.url)),
+            connections=limits,
+        )
 
     def _reloader(
         self,
