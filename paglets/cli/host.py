@@ -58,7 +58,8 @@ def _option(*names: str, **attributes: Any) -> Callable[[Any], Any]:  # click's 
 @_option("--preload", metavar="MODULE", multiple=True,
          help="Imported once, for quick starts of paglets. Repeatable.")  # fmt: skip
 @_option("--start-method", type=click.Choice(["fork", "spawn"]),
-         default="spawn" if sys.platform == "darwin" else "fork", show_default=True,
+         default="spawn" if sys.platform == "darwin" else "fork",
+         show_default="fork; spawn on macOS",
          help="How Paglet Processes are started.")  # fmt: skip
 @_option("--reload", is_flag=True, help="Development: renew code when a file changes.")
 @click.pass_obj
