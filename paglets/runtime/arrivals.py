@@ -350,6 +350,7 @@ class Arrivals:
         else:
             event = mobility_event(header.source, self._roster.me, header.kind)
         inactive = _is_inactive(header)
+        hook = Hook.ON_CLONE if is_clone else Hook.ON_ARRIVAL
         policy = None if header.policy is None else decode_policy(header.policy)
         return PagletRow(
             agent_id=header.agent_id,
@@ -358,7 +359,7 @@ class Arrivals:
             status=PagletStatus.INACTIVE if inactive else PagletStatus.ACTIVE,
             epoch=Epoch(*header.epoch),
             state=whole.state,
-            due=Due(Hook.ON_CLONE.value if is_clone else Hook.ON_ARRIVAL.value, event),
+            due=Due(hook.value, event, attempt=0 if inactive else 1),
             policy=(policy or Admission.DEFAULT_POLICY) if inactive else None,
             transfer_id=header.transfer_id,
             created_at=header.created_at or time.time(),

@@ -53,7 +53,7 @@ class Due:
     event: bytes
     """Its event's fields as JSON."""
     attempt: int = 0
-    """How many runs have begun."""
+    """How many runs have begun, or may have: counted with the commit before a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
