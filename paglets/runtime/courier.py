@@ -5,6 +5,7 @@ a crash, until the target's own word has settled it. Silence never does.
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -34,6 +35,7 @@ from paglets.wire.bodies import OutcomeBody, given
 from paglets.wire.envelope import PREFIX_BYTES, EnvelopeHeader, decode_header
 from paglets.wire.failures import parse_error_body
 
+log = logging.getLogger(__name__)
 _BYTES_PER_SECOND = 4 * 1024 * 1024
 """Slowest link an attempt's time allows for, beside `Timeouts.offer`."""
 
@@ -51,6 +53,24 @@ class Errand:
     attempts: int = 0
     last_error: str | None = None
     started: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What settles a transfer."""
+
+    outcome: TransferOutcome
+    reason: PagletsError | None
+    """Why it was refused, where that was told."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Settlement:
+    """A transfer that is settled on disk and has not been made known."""
+
+    settled: Settled
+    before: PagletRow
+    reason: PagletsError | None
 
 
 class Courier:
@@ -124,26 +144,47 @@ class Courier:
         pause = self._timeouts.retry_first
         while self._is_promised(paglet, errand):
             errand.attempts += 1
-            try:
-                answer = await self._attempt(paglet, errand)
-            except HostUnreachableError as error:
-                errand.last_error = error.message
-                errand.was_connected |= bool(error.detail.get("connected", True))
-                if self._never_left(errand):
-                    await self._settle(paglet, errand, TransferOutcome.REFUSED, error)
-                    return
-            except (PagletsError, OSError) as error:
-                errand.was_connected = True
-                errand.last_error = str(error)
-            else:
-                errand.was_connected = True
-                if await self._heed(paglet, errand, answer):
-                    return
+            settlement = await self._try(paglet, errand)
+            if settlement is not None:
+                await self._announce(paglet, errand, settlement)
+                return
             await self._pause(pause)
             pause = min(pause * 2, self._timeouts.retry_most)
         self.errands.pop(errand.record.transfer_id, None)
         if not errand.outcome.done():
             errand.outcome.set_exception(TransferError("settled by an operator", reason="resolved"))
+
+    async def _try(self, paglet: LocalPaglet, errand: Errand) -> _Settlement | None:
+        """Make one attempt; None where it settled nothing, whatever stood in its way."""
+        try:
+            verdict = await self._verdict(paglet, errand)
+            return None if verdict is None else await self._settle(paglet, errand, verdict)
+        except Exception as error:  # noqa: BLE001 - a full disk or the unforeseen: logged, tried again
+            errand.last_error = str(error) or type(error).__name__
+            log.warning(
+                "attempt to settle failed: %s agent=%s transfer=%s",
+                errand.last_error,
+                errand.record.agent_id,
+                errand.record.transfer_id,
+            )
+            return None
+
+    async def _verdict(self, paglet: LocalPaglet, errand: Errand) -> _Verdict | None:
+        """Return what settles the transfer, None where nothing does yet."""
+        try:
+            answer = await self._attempt(paglet, errand)
+        except HostUnreachableError as error:
+            errand.last_error = error.message
+            errand.was_connected |= bool(error.detail.get("connected", True))
+            if not self._never_left(errand):
+                return None
+            return _Verdict(TransferOutcome.REFUSED, error)
+        except (PagletsError, OSError) as error:
+            errand.was_connected = True
+            errand.last_error = str(error)
+            return None
+        errand.was_connected = True
+        return await self._heed(errand, answer)
 
     def _is_promised(self, paglet: LocalPaglet, errand: Errand) -> bool:
         row = paglet.row
@@ -171,15 +212,15 @@ class Courier:
             timeout=self._timeouts.offer + size / _BYTES_PER_SECOND,
         )
 
-    async def _heed(self, paglet: LocalPaglet, errand: Errand, answer: OutcomeBody) -> bool:
-        """Settle by the target's word; False where it is not that, and settles nothing."""
+    async def _heed(self, errand: Errand, answer: OutcomeBody) -> _Verdict | None:
+        """Return the target's word; None where it is not that, and settles nothing."""
         record = errand.record
         is_targets = (
             answer.transfer_id == record.transfer_id and answer.host_id == record.peer.host_id
         )
         if not is_targets or answer.outcome == TransferOutcome.UNDECIDED:
             errand.last_error = f"answered by host {answer.host_id}, which was not the target"
-            return False
+            return None
         outcome = TransferOutcome(answer.outcome)
         reason: PagletsError | None = None
         told = given(answer.reason)
@@ -187,17 +228,10 @@ class Courier:
             reason = parse_error_body(told, 409)
         if outcome is TransferOutcome.ACCEPTED:
             await failpoint_async("move.got_accepted")
-        await self._settle(paglet, errand, outcome, reason)
-        return True
+        return _Verdict(outcome, reason)
 
-    async def _settle(
-        self,
-        paglet: LocalPaglet,
-        errand: Errand,
-        outcome: TransferOutcome,
-        reason: PagletsError | None,
-    ) -> None:
-        record = errand.record
+    async def _settle(self, paglet: LocalPaglet, errand: Errand, verdict: _Verdict) -> _Settlement:
+        record, outcome = errand.record, verdict.outcome
         async with paglet.committing:
             before = paglet.row
             settled = decide_outcome(
@@ -212,17 +246,10 @@ class Courier:
             if settled.row is not None:
                 paglet.row = lean(settled.row)
         self.errands.pop(record.transfer_id, None)
-        await self._announce(paglet, errand, settled, before, reason)
+        return _Settlement(settled, before, verdict.reason)
 
-    async def _announce(
-        self,
-        paglet: LocalPaglet,
-        errand: Errand,
-        settled: Settled,
-        before: PagletRow,
-        reason: PagletsError | None,
-    ) -> None:
-        record = errand.record
+    async def _announce(self, paglet: LocalPaglet, errand: Errand, settlement: _Settlement) -> None:
+        record, settled, reason = errand.record, settlement.settled, settlement.reason
         if settled.row is not None and settled.row.status is PagletStatus.MOVED:
             await failpoint_async("move.after_moved")
             self._recorder.record(
@@ -234,7 +261,7 @@ class Courier:
             if not errand.outcome.done():
                 errand.outcome.set_result(self._roster.ref(paglet))
             self.confirm(record)
-            await self.moved(paglet, before)
+            await self.moved(paglet, settlement.before)
             return
         error = TransferError(
             f"{record.peer.name} did not take {record.agent_id}: "

@@ -31,6 +31,7 @@ from paglets.model.names import new_id
 from paglets.model.refs import PagletProxyRef
 from paglets.model.transfer import PeerAddress, TransferTicket
 from paglets.runtime.activity import Activity
+from paglets.runtime.childlink import as_failure
 from paglets.runtime.commits import Commits, require_status
 from paglets.runtime.courier import Courier
 from paglets.runtime.idempotency import CallOutcome, Keeper, Once
@@ -135,10 +136,10 @@ class Departures:
         kind: EnvelopeKind,
         keep: Keeper,
     ) -> PagletProxyRef:
-        await failpoint_async("move.before_quiesce")
         was_active = paglet.row.status is PagletStatus.ACTIVE
         taken: Taken | None = None
         try:
+            await failpoint_async("move.before_quiesce")
             if was_active:
                 taken = await self._take(paglet, target, kind)
             await failpoint_async("move.after_quiesce")
@@ -151,6 +152,11 @@ class Departures:
         except PagletsError as error:
             await self.return_home(paglet, error, target.name, taken)
             raise
+        except Exception as error:
+            # What nobody foresaw must not leave it without a process: it lives on here too.
+            failure = as_failure(error)
+            await self.return_home(paglet, failure, target.name, taken)
+            raise failure from error
         await failpoint_async("move.after_moving")
         errand = self._courier.carry(paglet, record, is_fresh=True)
         return await self._courier.wait(errand, timeout=self._timeouts.outcome)
