@@ -9,6 +9,7 @@ together (`set(map(type, values))`), which costs tens of nanoseconds a value ins
 say nothing about bytes: `wire/codec.py` does that.
 """
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable
 from itertools import chain
@@ -225,6 +226,7 @@ class Fields(Shape):
         """Whether a value may hold another of the same class, however far below."""
         self.bottomless = False
         """Whether it, or a class below it, is recursive; set for the State class."""
+        self._defaults = _plain_defaults(cls)
         self._get: Callable[[Any], tuple[Any, ...]] = tuple
         self._shapes: tuple[Shape, ...] = ()
         self._todo: dict[tuple[type, ...], list[tuple[int, Shape]]] = {}
@@ -245,6 +247,8 @@ class Fields(Shape):
         if self.recursive:
             # One look at each, else a cycle through two fields doubles the work at every level.
             values = [*{id(value): value for value in values}.values()]
+        if self._defaults:
+            self._complete(values)
         try:
             rows = [*map(self._get, values)]
         except AttributeError:
@@ -258,6 +262,18 @@ class Fields(Shape):
             if not plain and not shape.fits([*column], depth + 1):
                 return False
         return True
+
+    def _complete(self, values: list[Any]) -> None:
+        """Give values that msgspec decoded the fields that it left to their class.
+
+        It does not set a field that was missing and has a plain default, and does not encode what
+        is not set: the field would be left out of what is stored, and later follow its class.
+        """
+        wanted = self._defaults.keys()
+        for value in values:
+            present = value.__dict__
+            if not wanted <= present.keys():
+                present.update({n: d for n, d in self._defaults.items() if n not in present})
 
     def _fits_one(self, row: tuple[Any, ...], depth: int) -> bool:
         kinds = (*map(type, row),)
@@ -274,6 +290,18 @@ class Fields(Shape):
 
 _REMEMBERED = 64
 """Most rows of types one dataclass remembers to be right: unions may make many."""
+
+
+def _plain_defaults(cls: type) -> dict[str, Any]:
+    """Return the fields with a default that is no factory; none for a class with slots."""
+    if not dataclasses.is_dataclass(cls) or not _has_dict(cls):
+        return {}
+    fields = dataclasses.fields(cls)
+    return {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
+
+
+def _has_dict(cls: type) -> bool:
+    return cls.__dictoffset__ != 0
 
 
 def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:

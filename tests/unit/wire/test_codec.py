@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from paglets.model.errors import ClassLoadError, InvalidRequestError, StateError
 from paglets.model.refs import Epoch, PagletProxyRef
 from paglets.wire.codec import StateCodec
+from paglets.wire.render import render
 from paglets.wire.schema import json_schema
 
 T = TypeVar("T")
@@ -610,3 +611,18 @@ def test_a_service_type_has_a_json_schema():
     )
     with pytest.raises(ClassLoadError, match="default_factory"):
         json_schema(make_dataclass("P", [("p", Path, Path("a"))]))
+
+
+@dataclass
+class Grown:
+    kept: str = "k"
+    added: int = 7
+    listed: list[int] = field(default_factory=list)
+
+
+def test_a_field_missing_in_old_bytes_is_stored_with_its_default_from_then_on() -> None:
+    codec = StateCodec.for_class(Grown)
+    old = codec.decode(b"\x80")
+    assert old.__class__.added == 7
+    stored = codec.snapshot(old)
+    assert render(stored) == {"kept": "k", "added": 7, "listed": []}
