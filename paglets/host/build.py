@@ -331,7 +331,15 @@ def _moves(given: Given, core: _Core) -> _Moves:
         creation=creation,
         arrivals=arrivals,
         fencing=fencing,
-        leaving=Leaving(core.roster, departures, inactivity, creation, recorder),
+        leaving=Leaving(
+            core.roster,
+            departures,
+            inactivity,
+            creation,
+            recorder,
+            activity=core.activity,
+            tasks=given.tasks,
+        ),
         verbs=Verbs(
             roster=core.roster,
             departures=departures,
@@ -371,6 +379,12 @@ def _bind(given: Given, core: _Core, moves: _Moves) -> None:
     def superseded(paglet: LocalPaglet) -> None:
         given.tasks.start(core.forwarding.hand_over(paglet), f"messages of {paglet.agent_id}")
 
+    def returned(paglet: LocalPaglet) -> None:
+        core.lane.pump(paglet)
+
+    core.forwarding.returned = returned
+    core.delivery.moved_on = superseded
+    moves.arrivals.superseded = core.courier.superseded
     core.courier.moved = moved
     core.courier.resume = moves.departures.resume
     moves.fencing.superseded = superseded

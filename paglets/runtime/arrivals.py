@@ -5,6 +5,7 @@ before any check; a transfer that is being received is waited for; then the chec
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -35,11 +36,13 @@ from paglets.runtime.activity import Activity
 from paglets.runtime.admission import Admission
 from paglets.runtime.childlink import ChildLink
 from paglets.runtime.commits import lean
+from paglets.runtime.courier import travelled
 from paglets.runtime.lifecycle import Accepted, Answered, Offer, Refused, decide_offer, decide_query
 from paglets.runtime.packing import clone_event, mobility_event
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import LocalPaglet, Roster
 from paglets.runtime.starter import Birth, Starter
+from paglets.runtime.storedqueue import rejoin
 from paglets.runtime.unpacking import Unpacker
 from paglets.store.rows import Blob, Due, PagletRow, QueuedMessage, RememberedOutcome
 from paglets.store.store import Store
@@ -57,6 +60,8 @@ from paglets.wire.failures import error_body
 from paglets.wire.messages import PROTOCOL
 from paglets.wire.policies import decode_policy
 
+_DECISIONS = 3
+"""Times an offer is decided anew when rows or records change under the decision."""
 _RECEIVING_TIMEOUT = 120.0
 """Seconds a repeat waits for the copy of its offer that is being received."""
 
@@ -239,6 +244,20 @@ class Arrivals:
         return _Whole(state, files, link)
 
     async def _decide(self, header: EnvelopeHeader, whole: _Whole) -> OutcomeBody:
+        """Decide once more where a race was lost: then the recorded outcome answers."""
+        for _ in range(_DECISIONS):
+            present = self._roster.find(header.agent_id)
+            with contextlib.suppress(StaleWriteError):
+                if present is None:
+                    return await self._decide_once(header, whole, None)
+                # Row in memory and row on disk change together for all who hold this.
+                async with present.committing:
+                    return await self._decide_once(header, whole, present)
+        raise UnavailableError(f"{header.agent_id} changes too often here", retry_after=1.0)
+
+    async def _decide_once(
+        self, header: EnvelopeHeader, whole: _Whole, present: LocalPaglet | None
+    ) -> OutcomeBody:
         offer = Offer(
             header.transfer_id,
             header.kind,
@@ -247,7 +266,6 @@ class Arrivals:
             header.birth_id,
             header.agent_id,
         )
-        present = self._roster.find(header.agent_id)
         failure = None if whole.failure is None else error_body(whole.failure)
         decision = decide_offer(
             None if present is None else present.row,
@@ -265,7 +283,7 @@ class Arrivals:
                 await self._discard(whole)
                 return await self._refuse(header, writes, why, whole.failure)
             case Accepted(writes, proven):
-                return await self._accept(header, whole, writes, proven)
+                return await self._accept(header, whole, present, (writes, proven))
 
     async def _discard(self, whole: _Whole) -> None:
         if whole.link is not None:
@@ -294,9 +312,10 @@ class Arrivals:
         self,
         header: EnvelopeHeader,
         whole: _Whole,
-        writes: tuple[Write, ...],
-        proven: str | None,
+        before: LocalPaglet | None,
+        accepted: tuple[tuple[Write, ...], str | None],
     ) -> OutcomeBody:
+        writes, proven = accepted
         now = time.time()
         queue = tuple(
             QueuedMessage(
@@ -318,18 +337,17 @@ class Arrivals:
         ]
         await self._store.commit(
             *writes,
-            DeleteMessages(header.agent_id),
+            *_messages_left(header, before),
             PutMessages(queue),
             *(RememberOutcome(record) for record in outcomes),
             label="arrival.accepted_commit",
         )
         await failpoint_async("arrival.after_accepted")
-        row = self._arriving(header, whole)
-        before = self._roster.find(header.agent_id)
-        if before is not None and proven is not None:
-            await self.superseded(before, proven)
-        paglet = self._roster.put(lean(row))
+        paglet = await self._replace(before, self._arriving(header, whole))
+        if proven is not None:
+            await self.superseded(paglet, proven)
         paglet.remembered.update({record.message_id: record for record in outcomes})
+        rejoin(paglet, frozenset(message.message_id for message in queue))
         self._recorder.record(
             "arrival",
             f"arrived from {header.source.name}",
@@ -342,6 +360,13 @@ class Arrivals:
             self._activity.enter_later(paglet, whole.link)
         await failpoint_async("arrival.before_answer")
         return self._outcome(header.transfer_id, TransferOutcome.ACCEPTED, None)
+
+    async def _replace(self, before: LocalPaglet | None, row: PagletRow) -> LocalPaglet:
+        """Put the row that has arrived in the place of what was here; an older copy stops first."""
+        if before is not None and before.link is not None:
+            link, before.link, before.gate_open = before.link, None, False
+            await link.end(grace=0)
+        return self._roster.put(lean(row))
 
     def _arriving(self, header: EnvelopeHeader, whole: _Whole) -> PagletRow:
         is_clone = header.kind is EnvelopeKind.CLONE
@@ -400,6 +425,17 @@ class Arrivals:
             outcome=outcome.value,
             reason=ABSENT if reason is None else msgspec.Raw(reason),
         )
+
+
+def _messages_left(header: EnvelopeHeader, before: LocalPaglet | None) -> tuple[Write, ...]:
+    """Return the write that removes stored messages which the paglet had taken along.
+
+    Those stored here since it left are kept: they were acknowledged, and wait for it.
+    """
+    if before is None or before.row.birth_id != header.birth_id:
+        return (DeleteMessages(header.agent_id),)
+    gone = travelled(before.row)
+    return (DeleteMessages(header.agent_id, gone),) if gone else ()
 
 
 def _is_inactive(header: EnvelopeHeader) -> bool:

@@ -30,7 +30,7 @@ from paglets.runtime.roster import LocalPaglet, Roster
 from paglets.runtime.tasks import Tasks
 from paglets.store.rows import PagletRow, TransferRow
 from paglets.store.store import Store
-from paglets.store.writes import SettleTransfer
+from paglets.store.writes import DeleteMessages, SettleTransfer
 from paglets.wire.bodies import OutcomeBody, given
 from paglets.wire.envelope import PREFIX_BYTES, EnvelopeHeader, decode_header
 from paglets.wire.failures import parse_error_body
@@ -150,9 +150,24 @@ class Courier:
                 return
             await self._pause(pause)
             pause = min(pause * 2, self._timeouts.retry_most)
-        self.errands.pop(errand.record.transfer_id, None)
-        if not errand.outcome.done():
-            errand.outcome.set_exception(TransferError("settled by an operator", reason="resolved"))
+        await self.superseded(paglet, errand.record.transfer_id)
+
+    async def superseded(self, paglet: LocalPaglet, transfer_id: str) -> None:
+        """End the errand of a transfer that was settled by other means than the target's answer.
+
+        By the paglet's return, by a claim that it has gone on, or by an operator.
+        """
+        errand = self.errands.pop(transfer_id, None)
+        if errand is None or errand.outcome.done():
+            return
+        record = self._store.transfer(transfer_id) or errand.record
+        if record.outcome is not TransferOutcome.ACCEPTED:
+            error = TransferError("settled by an operator: it lives on here", reason="resolved")
+            errand.outcome.set_exception(error)
+            return
+        errand.outcome.set_result(self._roster.ref(paglet))
+        if record.settled_at is None:
+            self.confirm(record)
 
     async def _try(self, paglet: LocalPaglet, errand: Errand) -> _Settlement | None:
         """Make one attempt; None where it settled nothing, whatever stood in its way."""
@@ -235,21 +250,32 @@ class Courier:
         async with paglet.committing:
             before = paglet.row
             settled = decide_outcome(
-                before, record, outcome, resting=resting_status(before), now=time.time()
+                before,
+                self._store.transfer(record.transfer_id) or record,
+                outcome,
+                resting=resting_status(before),
+                now=time.time(),
             )
             accepted = outcome is TransferOutcome.ACCEPTED
+            gone = travelled(before) if accepted and not settled.is_late else ()
+            messages = (DeleteMessages(record.agent_id, gone),) if gone else ()
             await self._store.commit(
                 *settled.writes,
+                *messages,
                 essential=True,
                 label="move.moved_commit" if accepted else None,
             )
             if settled.row is not None:
                 paglet.row = lean(settled.row)
-        self.errands.pop(record.transfer_id, None)
+        if not settled.is_late:
+            self.errands.pop(record.transfer_id, None)
         return _Settlement(settled, before, verdict.reason)
 
     async def _announce(self, paglet: LocalPaglet, errand: Errand, settlement: _Settlement) -> None:
         record, settled, reason = errand.record, settlement.settled, settlement.reason
+        if settled.is_late:
+            await self.superseded(paglet, record.transfer_id)
+            return
         if settled.row is not None and settled.row.status is PagletStatus.MOVED:
             await failpoint_async("move.after_moved")
             self._recorder.record(
@@ -312,6 +338,13 @@ def envelope_of(row: PagletRow) -> EnvelopeHeader:
     """Return the envelope header of a promised row."""
     assert row.envelope is not None, "a promised row keeps its envelope"
     return decode_header(row.envelope[PREFIX_BYTES:])
+
+
+def travelled(row: PagletRow) -> tuple[str, ...]:
+    """Return the ids of the messages in the envelope of a row; none where it has no envelope."""
+    if row.envelope is None:
+        return ()
+    return tuple(message.message_id for message in envelope_of(row).queue)
 
 
 def resting_status(row: PagletRow) -> PagletStatus:

@@ -19,6 +19,7 @@ from paglets.model.errors import (
     MoveInDoubtError,
     PagletCrashedError,
     PagletInactiveError,
+    PagletNotFoundError,
     PagletsError,
     UnavailableError,
 )
@@ -27,9 +28,10 @@ from paglets.runtime.lane import FIRST, Lane
 from paglets.runtime.lifecycle import PROMISED
 from paglets.runtime.outcomes import decode_outcome, make_room, remember_seconds
 from paglets.runtime.roster import LocalPaglet, Queued, Roster, Work
+from paglets.runtime.storedqueue import stored_entry
 from paglets.store.rows import QueuedMessage
 from paglets.store.store import Store
-from paglets.store.writes import PutMessages
+from paglets.store.writes import PutMessages, StaleWriteError
 from paglets.wire.bodies import ReplyBody
 from paglets.wire.calls import Cancel
 from paglets.wire.calls import Queued as QueuedNews
@@ -71,6 +73,8 @@ class Delivery:
         """Told that a sender knows a higher epoch than this host's copy has."""
         self.wake: Callable[[LocalPaglet], None] = _unbound
         """Starts to wake an inactive paglet for a message; set by the composition root."""
+        self.moved_on: Callable[[LocalPaglet], None] = _unbound
+        """Starts to hand over the messages of a tombstone; set by the composition root."""
 
     async def deliver(
         self, agent_id: str, body: bytes, *, caller_gone: asyncio.Event | None = None
@@ -218,7 +222,14 @@ class Delivery:
                 f"`paglets agent activate {paglet.agent_id[:8]}` wakes it",
                 agent_id=paglet.agent_id,
             )
-        await self._store.commit(PutMessages((_stored(paglet.agent_id, message, body),)))
+        stored = _stored(paglet.agent_id, message, body)
+        await self._commit(stored)
+        if (
+            paglet.row.status is not PagletStatus.INACTIVE
+            and paglet.in_flight(message.message_id) is None
+        ):
+            # Woken or moved meanwhile: whoever did has not seen this message.
+            self._enqueue(paglet, stored_entry(stored))
         return ReplyBody(stored=True, address=self._roster.ref(paglet))
 
     async def _queue(
@@ -241,21 +252,35 @@ class Delivery:
         entry.work.outcome.add_done_callback(_look)
         if durable:
             # In the mailbox only once it is durable; the order of commits is the order of arrival.
-            await self._store.commit(PutMessages((_stored(paglet.agent_id, message, body),)))
+            await self._commit(_stored(paglet.agent_id, message, body))
             present = paglet.in_flight(message.message_id)
             if present is not None:
                 return present
         if message.priority == Priority.UNQUEUED and paglet.gate_open:
             self._lane.hand(paglet, entry, unqueued=True)
             return entry
+        self._enqueue(paglet, entry)
+        return entry
+
+    async def _commit(self, message: QueuedMessage) -> None:
+        try:
+            await self._store.commit(PutMessages((message,)))
+        except StaleWriteError as error:
+            raise PagletNotFoundError(
+                f"{message.agent_id} was disposed", agent_id=message.agent_id
+            ) from error
+
+    def _enqueue(self, paglet: LocalPaglet, entry: Queued) -> None:
         paglet.mailbox.put(entry, agent_id=paglet.agent_id)
         if paglet.row.status is PagletStatus.INACTIVE:
             self.wake(paglet)
+        elif paglet.row.status is PagletStatus.MOVED:
+            # It moved while the message was written: what was handed over did not include it.
+            self.moved_on(paglet)
         elif paglet.running is None:
             self._lane.pump(paglet)
         elif paglet.watches_queue and paglet.link is not None:
             paglet.link.tell(QueuedNews(count=len(paglet.mailbox)))
-        return entry
 
 
 async def _first(

@@ -8,25 +8,25 @@ address, so the next message goes direct.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import msgspec
 
 from paglets.model.enums import PagletStatus
 from paglets.model.errors import (
-    HostUnreachableError,
     MessageExpiredError,
+    MisdirectedError,
     PagletMovedError,
     PagletNotFoundError,
     PagletsError,
 )
 from paglets.model.refs import Epoch, HostRef, PagletProxyRef
 from paglets.model.transfer import PeerAddress
-from paglets.runtime.childlink import as_failure
 from paglets.runtime.lifecycle import LIVING
 from paglets.runtime.ports import PeerCalls, PeerHosts
 from paglets.runtime.roster import LocalPaglet, Queued, Roster
+from paglets.runtime.storedqueue import load_stored
 from paglets.store.store import Store
 from paglets.store.writes import DeleteMessages
 from paglets.wire.bodies import AgentInfo, ReplyBody
@@ -48,6 +48,8 @@ class Forwarding:
         self._store = store
         self._hosts = hosts
         self._calls = calls
+        self.returned: Callable[[LocalPaglet], None] = _nothing
+        """Told of a paglet that came back while messages were handed over: they wait for it."""
 
     async def forward(
         self,
@@ -197,8 +199,9 @@ class Forwarding:
         """
         groups: dict[str, list[Queued]] = defaultdict(list)
         gone: list[str] = []
+        await load_stored(self._store, paglet)
         for entry in paglet.mailbox.drain():
-            if entry.oneway and entry.message_id in paglet.travelled:
+            if (entry.oneway or entry.stored) and entry.message_id in paglet.travelled:
                 gone.append(entry.message_id)
                 continue
             groups[entry.sender or entry.message_id].append(entry)
@@ -214,41 +217,49 @@ class Forwarding:
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         paglet.handing[sender] = ended
         try:
-            for number, entry in enumerate(entries, 1):
-                is_last = number == len(entries)
-                await self._hand(paglet, entry, tell_address=is_last)
+            for number, entry in enumerate(entries):
+                is_last = number + 1 == len(entries)
+                if not await self._hand(paglet, entry, tell_address=is_last):
+                    for late in reversed(entries[number:]):
+                        paglet.mailbox.put_back(late)
+                    self.returned(paglet)
+                    return
         finally:
-            del paglet.handing[sender]
+            # Another hand-over may have begun for messages that came since.
+            if paglet.handing.get(sender) is ended:
+                del paglet.handing[sender]
             ended.set_result(None)
 
-    async def _hand(self, paglet: LocalPaglet, entry: Queued, *, tell_address: bool) -> None:
+    async def _hand(self, paglet: LocalPaglet, entry: Queued, *, tell_address: bool) -> bool:
+        """Hand over one message; False where the paglet has come back and takes it here."""
         outcome = entry.work.outcome
         while True:
+            if paglet.row.status is not PagletStatus.MOVED:
+                return False
             try:
                 reply = await self._hand_once(paglet, entry)
-            except HostUnreachableError as error:
-                if (entry.stored or entry.oneway) and _now() < entry.deadline:
+            except PagletsError as error:
+                if _is_to_repeat(entry, error):
                     await asyncio.sleep(_HAND_OVER_PAUSE)
                     continue
                 result: ReplyBody | PagletsError = error
-            except PagletsError as error:
-                result = as_failure(error)
             else:
                 result = reply if tell_address else msgspec.structs.replace(reply, address=None)
             break
         if entry.stored:
             await self._store.commit(DeleteMessages(paglet.agent_id, (entry.message_id,)))
         if outcome.done():
-            return
+            return True
         if isinstance(result, ReplyBody):
             outcome.set_result(result)
         else:
             outcome.set_exception(result)
+        return True
 
     async def _hand_once(self, paglet: LocalPaglet, entry: Queued) -> ReplyBody:
         row = paglet.row
-        if row.status is not PagletStatus.MOVED or row.peer is None:
-            raise PagletMovedError(f"{paglet.agent_id} has come back", agent_id=paglet.agent_id)
+        if row.peer is None:
+            raise PagletMovedError(f"{paglet.agent_id} was given up", agent_id=paglet.agent_id)
         left = min(entry.deadline - _now(), 30.0)
         if left <= 0:
             raise MessageExpiredError(f"no time is left for {entry.work.kind!r}")
@@ -256,6 +267,16 @@ class Forwarding:
             entry.body, hops=1, attempt=2, budget_ms=int(left * 1000), timestamp=time.time()
         )
         return await self._calls.send(row.peer, paglet.agent_id, body, timeout=left)
+
+
+def _is_to_repeat(entry: Queued, error: PagletsError) -> bool:
+    """Whether an acknowledged message is offered again: its sender cannot do it."""
+    is_passing = error.retryable or isinstance(error, MisdirectedError)
+    return is_passing and (entry.stored or entry.oneway) and _now() < entry.deadline
+
+
+def _nothing(_paglet: LocalPaglet) -> None:
+    """Nobody asked to be told."""
 
 
 def _now() -> float:

@@ -262,6 +262,8 @@ class Settled:
     """The paglet's row from now on; None where it is gone, or was not touched."""
     resumes: bool
     """Whether the paglet lives on here."""
+    is_late: bool = False
+    """Whether the row had gone on already: nothing of the paglet was touched."""
 
 
 def decide_outcome(
@@ -285,11 +287,11 @@ def decide_outcome(
         now: Unix seconds.
     """
     if record.outcome not in {TransferOutcome.UNDECIDED, outcome}:
-        return Settled((), None, resumes=False)
+        return Settled((), None, resumes=False, is_late=True)
     refused = outcome is TransferOutcome.REFUSED
     settle = SettleTransfer(record.transfer_id, outcome, now, settled=refused)
     if row is None or row.status not in PROMISED or row.transfer_id != record.transfer_id:
-        return Settled((settle,), None, resumes=False)
+        return Settled((settle,), None, resumes=False, is_late=True)
     expect = Expect(row.status, row.epoch)
     if not refused:
         moved = replace(

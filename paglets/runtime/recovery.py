@@ -60,6 +60,7 @@ class Restorer:
     async def run(self) -> None:
         """Settle what is in doubt and start what is to run, after asking peers who owns it."""
         self._resume_transfers()
+        self._hand_over()
         paglets = list(self._roster)
         await self._fencing.compare_all(timeout=_FENCE_TIMEOUT)
         rolled_back = self._rolled_back()
@@ -73,6 +74,13 @@ class Restorer:
                     self._courier.carry(paglet, record, is_fresh=False)
             elif record.outcome is TransferOutcome.ACCEPTED and record.settled_at is None:
                 self._courier.confirm(record)
+
+    def _hand_over(self) -> None:
+        """Go on with messages that were to be handed over when the host went."""
+        for agent_id in self._store.messages_of_all():
+            paglet = self._roster.find(agent_id)
+            if paglet is not None and paglet.row.status is PagletStatus.MOVED:
+                self._fencing.superseded(paglet)
 
     async def _restore(self, paglet: LocalPaglet, rolled_back: bool) -> None:
         try:

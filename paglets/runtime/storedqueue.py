@@ -6,8 +6,9 @@ Read when a process is about to take them, or when they are handed over to where
 import asyncio
 
 from paglets.model.enums import Priority
+from paglets.model.errors import MessageExpiredError, PagletsError
 from paglets.runtime.mailbox import Entry
-from paglets.runtime.outcomes import GRACE_SECONDS
+from paglets.runtime.outcomes import GRACE_SECONDS, decode_outcome
 from paglets.runtime.roster import LocalPaglet, Queued, Work
 from paglets.store.rows import QueuedMessage
 from paglets.store.store import Store
@@ -51,6 +52,47 @@ def stored_entry(message: QueuedMessage) -> Queued:
         work=Work(outcome, GRACE_SECONDS + header.retry_for_ms / 1000, header.kind),
         stored=True,
     )
+
+
+def rejoin(paglet: LocalPaglet, came: frozenset[str]) -> None:
+    """Bring the mailbox of a paglet that has come back in step with what came with it.
+
+    Messages that left in its envelope were handled on the way, or have come back still queued;
+    handled here once more they would be handled twice. Callers here get the outcome.
+
+    Args:
+        paglet: With the outcomes it remembers taken over already.
+        came: Ids of the messages that came in the envelope, and are stored here now.
+    """
+    staying: list[Queued] = []
+    for entry in paglet.mailbox.drain():
+        kept = paglet.remembered.get(entry.message_id)
+        if kept is not None:
+            _settle(entry, decode_outcome(kept.outcome))
+        elif entry.message_id in paglet.travelled and entry.message_id not in came:
+            lost = MessageExpiredError(
+                f"{paglet.agent_id} took message {entry.work.kind!r} along and came back without "
+                "its outcome",
+                agent_id=paglet.agent_id,
+                message_id=entry.message_id,
+                handled=None,
+            )
+            _settle(entry, lost)
+        else:
+            entry.stored = entry.stored or entry.message_id in came
+            staying.append(entry)
+    for entry in reversed(staying):
+        paglet.mailbox.put_back(entry)
+    paglet.travelled = frozenset()
+
+
+def _settle(entry: Queued, outcome: ReplyBody | PagletsError) -> None:
+    if entry.work.outcome.done():
+        return
+    if isinstance(outcome, ReplyBody):
+        entry.work.outcome.set_result(outcome)
+    else:
+        entry.work.outcome.set_exception(outcome)
 
 
 def _seen(future: asyncio.Future[ReplyBody]) -> None:
