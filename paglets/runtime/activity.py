@@ -201,6 +201,14 @@ class Activity:
             return
         await self._enter(paglet, link, hook, event)
 
+    def let_in(self, paglet: LocalPaglet) -> None:
+        """Open the gate of a paglet that was to leave and is still here, running."""
+        link = paglet.link
+        if link is None or link.is_over or link.has_left or paglet.starting is not None:
+            return
+        if paglet.row.status is PagletStatus.ACTIVE and not paglet.gate_open:
+            self._open_gate(paglet, link)
+
     def start_later(self, paglet: LocalPaglet, reason: str) -> None:
         """Start the process of an ACTIVE row in the background; messages wait meanwhile."""
         if paglet.starting is None:

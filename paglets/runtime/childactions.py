@@ -20,7 +20,7 @@ from paglets.runtime.targets import Targets
 from paglets.runtime.verbs import Verbs
 from paglets.wire import hostcalls as ops
 from paglets.wire.bodies import ABSENT, CreateBody
-from paglets.wire.calls import HostCall
+from paglets.wire.calls import HostCall, Queued
 from paglets.wire.messages import decode_message
 from paglets.wire.policies import decode_policy
 
@@ -168,9 +168,8 @@ class ChildActions:
         return ops.ProxyReply(ref=sent or body.ref)
 
     async def depart(self, paglet: LocalPaglet, body: ops.DepartCall, _call: HostCall) -> ops.Empty:
-        """Carry out what `run()` unwound for."""
-        paglet.gate_open = False
-        await self._leaving.leave_quietly(paglet, body.departure)
+        """Carry out what `run()` unwound for; it hears of a failure and starts anew."""
+        await self._leaving.leave(paglet, body.departure)
         return ops.Empty()
 
     async def checkpoint(
@@ -188,6 +187,10 @@ class ChildActions:
     async def watch_queue(
         self, paglet: LocalPaglet, _body: ops.Empty, _call: HostCall
     ) -> ops.Empty:
-        """Tell the paglet of queued messages from now on."""
+        """Tell the paglet of queued messages, those there are and those to come."""
         paglet.watches_queue = True
+        if paglet.link is not None:
+            paglet.link.tell(Queued(count=len(paglet.mailbox)))
+        if paglet.link is not None:
+            paglet.link.tell(Queued(count=len(paglet.mailbox)))
         return ops.Empty()

@@ -4,17 +4,24 @@ The handler, hook or `run()` that asked for it has ended already; what comes of 
 sender of the message, and to the paglet by `on_move_failed`.
 """
 
+import contextlib
+
 from paglets.model.enums import Verb
-from paglets.model.errors import InvalidRequestError, LifecycleError, PagletsError
+from paglets.model.errors import BusyError, InvalidRequestError, LifecycleError, PagletsError
 from paglets.model.inactive import DeactivationPolicy
+from paglets.runtime.activity import Activity
 from paglets.runtime.creation import Creation
 from paglets.runtime.departures import Departures
 from paglets.runtime.inactivity import Inactivity
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import LocalPaglet, Roster
+from paglets.runtime.tasks import Tasks
 from paglets.wire.bodies import ReplyBody
 from paglets.wire.calls import Departure
 from paglets.wire.policies import decode_policy
+
+_VERB_TIMEOUT = 120.0
+"""Seconds the verb that came first may take."""
 
 
 class Leaving:
@@ -27,12 +34,17 @@ class Leaving:
         inactivity: Inactivity,
         creation: Creation,
         recorder: Recorder,
+        *,
+        activity: Activity,
+        tasks: Tasks,
     ) -> None:
         self._roster = roster
         self._departures = departures
         self._inactivity = inactivity
         self._creation = creation
         self._recorder = recorder
+        self._activity = activity
+        self._tasks = tasks
 
     async def leave(self, paglet: LocalPaglet, departure: Departure) -> ReplyBody:
         """Carry out a departure; the reply is what the sender of the message gets.
@@ -42,6 +54,19 @@ class Leaving:
             MoveInDoubtError: Not known yet whether it has.
             PagletsError: It could not sleep or end; it goes on.
         """
+        try:
+            return await self._carry_out(paglet, departure)
+        except BusyError:
+            # Another verb came first. If that one leaves the paglet here, its gate opens again.
+            self._tasks.start(self._go_on(paglet), f"gate of {paglet.agent_id}")
+            raise
+
+    async def _go_on(self, paglet: LocalPaglet) -> None:
+        with contextlib.suppress(TimeoutError):
+            await paglet.idle(timeout=_VERB_TIMEOUT)
+        self._activity.let_in(paglet)
+
+    async def _carry_out(self, paglet: LocalPaglet, departure: Departure) -> ReplyBody:
         verb = Verb(departure.verb)
         match verb:
             case Verb.DISPATCH:
