@@ -1,19 +1,20 @@
-"""Writes docs/cli.md from the commands' own help: `python scripts/cli_reference.py`.
+"""Writes docs/cli.md from the commands' own help: `python -m tests.cli.reference`.
 
 A test compares the page with what this returns, so that it cannot drift.
 """
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
+from paglets.cli.root import root
+
+PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 WIDTH = 96
 HEAD = """# The command line
 
-Made from `--help` by `python scripts/cli_reference.py`; a test compares the two.
+Made from `--help` by `python -m tests.cli.reference`; a test compares the two.
 
 - **The host that is asked** is `--url`, else `PAGLETS_URL`, else the only host that runs on this
   machine, else port 8765 here. Other hosts are reached through it. `--url`, `--key-file` and
@@ -29,9 +30,6 @@ Made from `--help` by `python scripts/cli_reference.py`; a test compares the two
 
 def render() -> str:
     """Return the page."""
-    sys.path.insert(0, str(PAGE.parent.parent))
-    from paglets.cli.root import root
-
     parts = [HEAD]
     for context in contexts("paglets", root, None):
         path = context.command_path

@@ -1,0 +1,44 @@
+"""`paglets mesh …`."""
+
+import json
+from dataclasses import replace
+
+from paglets.cli.mesh import changes
+from paglets.model.refs import HostRef
+from tests.cli.conftest import parsed
+
+
+def test_hosts_lists_every_host_with_its_url(run, mesh):
+    lines = run("mesh", "hosts").stdout.splitlines()
+    assert lines[0].startswith("NAME")
+    assert lines[1].split()[:3] == ["alpha", mesh.url, "alive"]
+    assert lines[2].split()[:3] == ["beta", mesh.beta.url, "alive"]
+
+
+def test_hosts_can_leave_out_those_that_are_not_up(run, mesh):
+    mesh.hosts.refs["beta"] = replace(mesh.hosts.refs["beta"], online=False, status="dead")
+    assert [host["name"] for host in parsed(run("mesh", "hosts", "--online", "--json"))] == [
+        "alpha"
+    ]
+    assert len(parsed(run("mesh", "hosts", "--json"))) == 2
+
+
+def test_watch_prints_a_line_for_each_host_and_ends_when_asked_to(run):
+    result = run("mesh", "watch", "--for", "0", "--json")
+    seen = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(line["host"], line["was"], line["now"]) for line in seen] == [
+        ("alpha", None, "alive"),
+        ("beta", None, "alive"),
+    ]
+
+
+def test_watch_tells_a_change_of_status_a_restart_and_a_host_that_is_forgotten():
+    old = HostRef("beta", "u", generation=1)
+    dead = replace(old, status="dead")
+    (change,) = changes({"beta": old}, {"beta": dead})
+    assert (change["was"], change["now"], change["restarted"]) == ("alive", "dead", False)
+    (change,) = changes({"beta": old}, {"beta": replace(old, generation=2)})
+    assert change["restarted"]
+    (change,) = changes({"beta": old}, {})
+    assert change["now"] == "forgotten"
+    assert changes({"beta": old}, {"beta": old}) == []
