@@ -15,7 +15,7 @@ from typing import TypeAlias, TypeVar
 import msgspec
 
 from paglets.agent.asynccode import refuse_in_async
-from paglets.agent.port import CHECK, CLONE, Operation
+from paglets.agent.port import CHECK, CLONE, LIST, Operation
 from paglets.child.pipe import HostPipe
 from paglets.child.reading import Reading
 from paglets.child.scope import CallScope, DepartureUnwind, current_scope
@@ -31,6 +31,9 @@ R = TypeVar("R", bound=Struct)
 
 GRACE = 5.0
 """Seconds after a call's timeout in which the host's own verdict is still awaited."""
+
+_QUICK = (CHECK, LIST)
+"""Asked by verbs that async code may use, since they unwind or return at once."""
 
 Job: TypeAlias = Callable[[], None]
 Answer: TypeAlias = HostReply | HostFailed
@@ -102,7 +105,7 @@ class ChildPort:
         scope = current_scope()
         if scope is not None and scope.is_unwinding:
             raise DepartureUnwind(operation.name)
-        if operation is not CHECK:  # asked by verbs that unwind, which async code may use
+        if operation not in _QUICK:
             refuse_in_async(f"the call {operation.name!r} to the host", "await send_future(...)")
         if self._reading is None:
             raise LifecycleError(

@@ -191,6 +191,4 @@ class ChildActions:
         paglet.watches_queue = True
         if paglet.link is not None:
             paglet.link.tell(Queued(count=len(paglet.mailbox)))
-        if paglet.link is not None:
-            paglet.link.tell(Queued(count=len(paglet.mailbox)))
         return ops.Empty()

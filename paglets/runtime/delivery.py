@@ -166,6 +166,7 @@ class Delivery:
             return
         if paglet.row.status not in PROMISED and paglet.mailbox.drop(entry.message_id):
             entry.work.outcome.cancel()
+            self._tell_queued(paglet)
         elif paglet.link is not None and entry in (paglet.running, *paglet.unqueued.values()):
             paglet.link.tell(Cancel(message_id=entry.message_id))
 
@@ -279,7 +280,11 @@ class Delivery:
             self.moved_on(paglet)
         elif paglet.running is None:
             self._lane.pump(paglet)
-        elif paglet.watches_queue and paglet.link is not None:
+        else:
+            self._tell_queued(paglet)
+
+    def _tell_queued(self, paglet: LocalPaglet) -> None:
+        if paglet.watches_queue and paglet.link is not None:
             paglet.link.tell(QueuedNews(count=len(paglet.mailbox)))
 
 

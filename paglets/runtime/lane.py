@@ -30,6 +30,7 @@ from paglets.runtime.tasks import Tasks
 from paglets.store.rows import RememberedOutcome
 from paglets.wire.bodies import ReplyBody
 from paglets.wire.calls import Deliver, Delivered, Departure, Failed, Snapshot, ToHost
+from paglets.wire.calls import Queued as QueuedNews
 from paglets.wire.failures import decode_failure
 
 FIRST = int(Priority.MAX) + 1
@@ -79,6 +80,9 @@ class Lane:
             paglet.running = entry
         call = link.next_call()
         future = link.ask(Deliver(call=call, body=entry.body), call)
+        if paglet.watches_queue:
+            # Not only one less: others may have expired on the way.
+            link.tell(QueuedNews(count=len(paglet.mailbox)))
         limit = paglet.row.manifest.handler_limit
         if limit is not None:
             loop = asyncio.get_running_loop()
