@@ -1,0 +1,1 @@
+"""The author's API from a user's view, on real hosts."""
