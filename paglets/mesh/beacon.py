@@ -13,7 +13,7 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random, SystemRandom
 
 import msgspec
@@ -179,6 +179,10 @@ class Beacon(asyncio.DatagramProtocol):
             self._transport.close()
             self._transport = None
 
+    def advertise(self, url: str) -> None:
+        """Name another URL from the next beacon on: this host has a new address."""
+        self._identity = replace(self._identity, url=url)
+
     def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
         """Look at a packet; called by the loop."""
         del addr  # what a host advertises counts, never where a packet seems to come from
@@ -199,10 +203,13 @@ class Beacon(asyncio.DatagramProtocol):
         log.debug("beacon not sent: %s", exc)
 
     async def _send_always(self) -> None:
-        settings, identity = self._settings, self._identity
+        settings = self._settings
         while True:
+            identity = self._identity
             hint = Hint(identity.host_id, identity.url, time.time())
             if self._transport is not None:
+                # A network that went and came back has forgotten that this host listens.
+                _join_group(self._transport.get_extra_info("socket"), settings)
                 packet = encode_beacon(hint, identity.sign)
                 self._transport.sendto(packet, (settings.group, settings.port))
             await asyncio.sleep(settings.interval * (0.75 + self._random.random() / 2))
@@ -216,16 +223,26 @@ def _open_socket(settings: BeaconSettings) -> socket.socket:
         if hasattr(socket, "SO_REUSEPORT"):
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         opened.bind(("", settings.port))
-        own = socket.inet_aton(settings.interface or "0.0.0.0")  # noqa: S104 - any interface
         opened.setsockopt(
             socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, struct.pack("b", settings.ttl)
         )
         opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
         if settings.interface is not None:
+            own = socket.inet_aton(settings.interface)
             opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, own)
-        membership = socket.inet_aton(settings.group) + own
-        opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+        opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, _membership(settings))
     except BaseException:
         opened.close()
         raise
     return opened
+
+
+def _membership(settings: BeaconSettings) -> bytes:
+    own = socket.inet_aton(settings.interface or "0.0.0.0")  # noqa: S104 - any interface
+    return socket.inet_aton(settings.group) + own
+
+
+def _join_group(opened: socket.socket, settings: BeaconSettings) -> None:
+    # Refused where the socket is a member still, or there is no network just now.
+    with suppress(OSError):
+        opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, _membership(settings))

@@ -7,6 +7,7 @@ with a deadline and slows nobody.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -40,6 +41,8 @@ from paglets.model.errors import (
 )
 from paglets.model.names import parse_name
 from paglets.model.refs import HostRef
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Mesh", "MeshEvent", "MeshOptions", "MeshTransport"]
 
@@ -281,13 +284,20 @@ class Mesh:
         while True:
             delay = self._protocol.deadline - clock()
             if delay <= 0:
-                self._run(self._protocol.tick(clock()))
-                await asyncio.sleep(0)
+                await self._tick()
                 continue
             self._wake.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await self._wake.wait()
+
+    async def _tick(self) -> None:
+        try:
+            self._run(self._protocol.tick(self._options.clock()))
+        except Exception:  # border: a defect in one tick must not end the membership of this host
+            log.exception("mesh tick failed host=%s", self.identity.name)
+            await asyncio.sleep(self._options.timing.probe_interval)
+        await asyncio.sleep(0)
 
     def _run(self, instructions: list[Instruction]) -> None:
         for instruction in instructions:

@@ -8,6 +8,7 @@ from functools import partial
 
 from paglets.mesh import syncing
 from paglets.mesh.instructions import NotifySelf, SelfChange
+from paglets.mesh.lives import generation_floor, rolled_back_boots
 from paglets.mesh.messages import (
     Ack,
     Alive,
@@ -88,8 +89,8 @@ class Server:
         if identity.host_id != asker.sender or identity.host_id == table.host_id:
             session.answer(request, asker, Joined())
             return
-        remembered = table.rolled_back_boots(identity)
-        floor = table.generation_floor(identity)
+        remembered = rolled_back_boots(table, identity)
+        floor = generation_floor(table, identity)
         rumour = Alive(identity.host_id, identity.generation, body.incarnation, identity)
         session.take(table.apply(rumour, now), now)
         session.statistics.joins += 1

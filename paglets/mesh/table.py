@@ -211,25 +211,6 @@ class Table:
                 self.dead -= member.status is DEAD
         self.records.forget_withdrawn(old)
 
-    def rolled_back_boots(self, identity: Identity) -> int | None:
-        """Return the boots we remember of a host whose data folder was restored, else None."""
-        known = self.members.get(identity.host_id)
-        if known is None or identity.boots == 0 or known.identity.boots < identity.boots:
-            return None
-        is_same_start = known.identity.boots == identity.boots
-        if is_same_start and known.generation >= identity.generation:
-            return None
-        return known.identity.boots
-
-    def generation_floor(self, identity: Identity) -> int:
-        """Return the highest generation known of other lives of a newcomer's id or name."""
-        others = [self.members[i] for i in self.names.ids(identity.name)]
-        floor = max((m.generation for m in others if m.host_id != identity.host_id), default=0)
-        known = self.members.get(identity.host_id)
-        if known is not None and known.generation > identity.generation:
-            floor = max(floor, known.generation)
-        return floor
-
     def _about_self(self, rumour: Alive | Suspect | Dead | Left) -> Outcome:
         """Refute what is not true of us; another life above ours is a restored folder or a twin."""
         if self.leaving or rumour.generation < self.identity.generation:

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from paglets.mesh.lives import generation_floor, rolled_back_boots
 from paglets.mesh.members import NOTHING, Change
 from paglets.mesh.messages import Alive, Dead, Identity, Left, Record, State, Suspect
 from paglets.mesh.table import RAISE_LIMIT, Table
@@ -369,10 +370,10 @@ def test_two_twins_do_not_outbid_each_other_for_ever(table):
 
 def test_the_generation_floor_is_the_highest_of_other_lives_of_id_and_name(table):
     table.apply(alive("b", generation=50), 1.0)
-    assert table.generation_floor(identity("b", generation=40)) == 50
-    assert table.generation_floor(identity("b", generation=60)) == 0
-    assert table.generation_floor(identity("b", host_id="id-new", generation=60)) == 50
-    assert table.generation_floor(identity("c", generation=1)) == 0
+    assert generation_floor(table, identity("b", generation=40)) == 50
+    assert generation_floor(table, identity("b", generation=60)) == 0
+    assert generation_floor(table, identity("b", host_id="id-new", generation=60)) == 50
+    assert generation_floor(table, identity("c", generation=1)) == 0
 
 
 @pytest.mark.parametrize(
@@ -384,7 +385,7 @@ def test_a_start_not_above_what_we_remember_is_a_restored_folder(
 ):
     table.apply(alive("b", boots=5), 1.0)
     newcomer = identity("b", boots=boots, generation=generation)
-    assert table.rolled_back_boots(newcomer) == remembered
+    assert rolled_back_boots(table, newcomer) == remembered
 
 
 def test_the_highest_boots_are_remembered_after_a_restored_folder_joined(table):
