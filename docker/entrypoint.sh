@@ -4,7 +4,7 @@
 set -eu
 case "${1:-}" in
 '' | -*) set -- paglets host "$@" ;;
-host | agent | mesh | service | launch | events | transfer | examples | demo | key | jobs | user | completion)
+agent | completion | demo | events | examples | host | jobs | key | launch | mesh | service | transfer | user)
     set -- paglets "$@" ;;
 esac
 exec "$@"

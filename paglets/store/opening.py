@@ -52,6 +52,26 @@ class Findings:
     problems: tuple[Problem, ...]
 
 
+def stored_name(folder: Path) -> str | None:
+    """Return the name of the host that a data folder belongs to; None if it is nobody's yet.
+
+    For a host that is started without a name: a container keeps the one its volume has. What is
+    wrong with the folder is told when it is opened, not here.
+    """
+    path = folder / DATABASE
+    if not path.is_file():
+        return None
+    try:
+        connection = connect(path, writing=False)
+        try:
+            found = connection.execute("SELECT value FROM meta WHERE key = 'name'").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError:
+        return None
+    return str(found[0]) if found else None
+
+
 def prepare(folder: Path, name: str, ballast: Ballast, spool: Spool, now: float) -> Findings:
     """Bring a locked data folder into order and count this start.
 
