@@ -27,7 +27,8 @@ def _option(*names: str, **attributes: Any) -> Callable[[Any], Any]:  # click's 
 
 
 @click.command()
-@_option("--name", metavar="NAME", help="What others call it. Default: this machine's name.")
+@_option("--name", metavar="NAME",
+         help="What others call it. Default: the one --data has, else this machine's.")  # fmt: skip
 @_option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True,
          help="TCP port; 0 takes a free one.")  # fmt: skip
 @_option("--bind", metavar="ADDRESS", default="127.0.0.1", show_default=True,
@@ -62,6 +63,8 @@ def _option(*names: str, **attributes: Any) -> Callable[[Any], Any]:  # click's 
          show_default="fork; spawn on macOS",
          help="How Paglet Processes are started.")  # fmt: skip
 @_option("--reload", is_flag=True, help="Development: renew code when a file changes.")
+@_option("--greet", type=click.IntRange(0), default=0, hidden=True)
+@_option("--greet-url", default="http://127.0.0.1:8765", hidden=True)
 @click.pass_obj
 def host(shared: Common, /, **options: Any) -> None:  # one value an option, typed by `settings_of`
     """Run a host until it is stopped by SIGTERM or Ctrl-C.
@@ -88,13 +91,16 @@ def settings_of(options: dict[str, Any]) -> "HostSettings":
     from paglets.config.settings import HostSettings, paglets_home  # light, but not for `--help`
     from paglets.model.names import parse_name
     from paglets.remote.urls import parse_url
+    from paglets.store.opening import stored_name
 
     if (options["tls_cert"] is None) != (options["tls_key"] is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")
     if options["insecure"] and options["key_file"] is not None:
         raise click.UsageError("Give --key-file or --insecure, not both.")
-    name = parse_name(options.pop("name") or default_name(), what="host name")
-    data = options.pop("data") or paglets_home() / "hosts" / name
+    data = options.pop("data")
+    known = stored_name(data.expanduser()) if data is not None else None
+    name = parse_name(options.pop("name") or known or default_name(), what="host name")
+    data = data or paglets_home() / "hosts" / name
     advertise = options.pop("advertise")
     return HostSettings(
         name=name,

@@ -112,5 +112,9 @@ class HostSettings:
     """Names of variables children may see, beside the usual ones."""
     reload: bool = False
     """Development: renew code when a file changes."""
+    greet: int = 0
+    """Demonstrations: how many hosts are online before their owner is greeted; 0 for never."""
+    greet_url: str = "http://127.0.0.1:8765"
+    """Where the greeting says this host is reached from outside its container."""
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)

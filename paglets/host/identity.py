@@ -14,7 +14,8 @@ from paglets.wire.calls import HostFacts
 class HostIdentity:
     """One run of a host. Made once its store is open and its port is bound.
 
-    Only `code_version` changes, in development, when `--reload` renews the code.
+    Two fields change: `code_version`, in development, when `--reload` renews the code, and `url`
+    when the network gives this machine another address (`host/addressing.py`).
     """
 
     host_id: str
@@ -93,13 +94,17 @@ def advertised_url(bind: str, port: int, *, scheme: str, seeds: tuple[str, ...])
     For a wildcard address it is the local address that the way to the first seed, or else to
     anywhere, leaves by; nothing is sent to find out.
     """
-    address = ipaddress.ip_address(bind) if _is_address(bind) else None
     host = bind
-    if address is not None and address.is_unspecified:
-        host = _outgoing_address(seeds) or socket.gethostname()
+    if is_wildcard(bind):
+        host = outgoing_address(seeds) or socket.gethostname()
     if ":" in host:
         host = f"[{host}]"
     return f"{scheme}://{host}:{port}"
+
+
+def is_wildcard(bind: str) -> bool:
+    """Whether an address to listen on means all of them, so that none of them can be advertised."""
+    return _is_address(bind) and ipaddress.ip_address(bind).is_unspecified
 
 
 def is_loopback(url: str) -> bool:
@@ -116,8 +121,11 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _outgoing_address(seeds: tuple[str, ...]) -> str | None:
-    """Return the local address a datagram to the first seed would leave by; none is sent."""
+def outgoing_address(seeds: tuple[str, ...]) -> str | None:
+    """Return the local address a datagram to the first seed would leave by; none is sent.
+
+    May wait for the name service. None if there is no network.
+    """
     candidates = [urlsplit(seed if "://" in seed else f"//{seed}").hostname for seed in seeds]
     # A documentation address: connecting a datagram socket sends nothing.
     for name in [*candidates, "192.0.2.1"]:

@@ -184,6 +184,12 @@ class Membership:
         mine = self.mesh.identity
         self.mesh.update(msgspec.structs.replace(mine, code_version=identity.code_version))
 
+    def readdress(self, url: str) -> None:
+        """Tell the mesh that this host is reached elsewhere now."""
+        self.mesh.update(msgspec.structs.replace(self.mesh.identity, url=url))
+        if self._beacon is not None:
+            self._beacon.advertise(url)
+
     async def wait_first(self, *, timeout: float) -> None:
         """Wait until another host was met or no seed answers, `timeout` seconds at most.
 

@@ -13,18 +13,22 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 
 from paglets.config.code import code_version
 from paglets.config.keys import Keyring, host_keyring
 from paglets.config.settings import HostSettings
 from paglets.failpoints import arm_from_environment
+from paglets.host.addressing import follow_address
 from paglets.host.build import Composition, Given, allowed_prefixes, compose
+from paglets.host.greeting import greet
 from paglets.host.http.server import HttpServer, TlsFiles
 from paglets.host.identity import (
     HostIdentity,
     advertised_url,
     bind_socket,
     is_loopback,
+    is_wildcard,
 )
 from paglets.host.meshing import Membership, MeshEnd, MeshPeers
 from paglets.host.reloading import Reloader
@@ -215,6 +219,13 @@ class _Host:
             if settings.reload:
                 tasks.start(self._reloader(identity, parts, membership, recorder), "reload")
             tasks.start(_count(parts.roster, membership), "counts")
+            if settings.advertise is None and is_wildcard(settings.bind):
+                tasks.start(
+                    follow_address(identity, settings.seeds, partial(_moved, membership, recorder)),
+                    "address",
+                )
+            if settings.greet:
+                tasks.start(self._greet(membership), "greeting")
             await stopping.wait()
             await self._stop(parts, server, membership, tasks)
 
@@ -307,6 +318,12 @@ class _Host:
         temporary.write_text(json.dumps(facts))
         temporary.replace(path)
 
+    async def _greet(self, membership: Membership) -> None:
+        settings, keyring = self._settings, self._keyring
+        key_id = None if keyring is None else keyring.primary.id
+        url = settings.greet_url
+        await greet(membership.mesh, settings.greet, key_id=key_id, url=url, say=self._say)
+
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(_FORGET_EVERY)
@@ -360,6 +377,11 @@ def _meet(parts: Composition, tasks: Tasks, host: HostRef) -> None:
     """A host has appeared: moves to it may settle, and both compare who owns what."""
     parts.courier.nudge()
     tasks.start(parts.fencing.meet(host), f"comparing with {host.name}")
+
+
+def _moved(membership: Membership, recorder: Recorder, url: str) -> None:
+    membership.readdress(url)
+    recorder.record("mesh", f"this machine has another address: advertised as {url}", level="info")
 
 
 def _local(bind: str) -> str:

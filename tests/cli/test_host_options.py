@@ -1,5 +1,7 @@
 """`paglets host`: options and variables become HostSettings; no host is run here."""
 
+import contextlib
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from click.testing import CliRunner
 from paglets.cli.host import default_name, host
 from paglets.cli.root import root
 from paglets.config.settings import HostSettings
+from paglets.store.store import Store
 
 
 @pytest.fixture
@@ -35,6 +38,13 @@ def test_without_options_it_is_reached_from_this_machine_only(settings, home):
 
 def test_its_name_is_this_machines_unless_told(settings):
     assert settings().name == default_name()
+
+
+def test_without_a_name_it_keeps_the_one_its_data_folder_has(settings, tmp_path):
+    with contextlib.closing(Store.open(tmp_path / "data", name="gamma", now=time.time)):
+        pass
+    assert settings("--data", str(tmp_path / "data")).name == "gamma"
+    assert settings("--data", str(tmp_path / "other")).name == default_name()
 
 
 @pytest.mark.parametrize("variable", [False, True])
