@@ -37,7 +37,15 @@ from paglets.runtime.admission import Admission
 from paglets.runtime.childlink import ChildLink
 from paglets.runtime.commits import lean
 from paglets.runtime.courier import travelled
-from paglets.runtime.lifecycle import Accepted, Answered, Offer, Refused, decide_offer, decide_query
+from paglets.runtime.lifecycle import (
+    Accepted,
+    Answered,
+    Offer,
+    Refused,
+    decide_offer,
+    decide_query,
+    objection,
+)
 from paglets.runtime.packing import clone_event, mobility_event
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import LocalPaglet, Roster
@@ -200,10 +208,11 @@ class Arrivals:
         try:
             await failpoint_async("arrival.before_accepted")
             return await self._decide(header, whole)
-        except BaseException:
-            if whole.link is not None:
+        finally:
+            if whole.link is not None and not whole.link.is_taken:
                 await asyncio.shield(whole.link.end(grace=0))
-            raise
+            if self._roster.find(header.agent_id) is None:
+                await self._unpacker.discard(header.agent_id, whole.state, whole.files)
 
     async def _judge(self, header: EnvelopeHeader) -> None:
         await self._admission.require(
@@ -219,6 +228,14 @@ class Arrivals:
                 f"registered files of {files} bytes are over {self._roster.me.name}'s limit of "
                 f"{self._limits.files_bytes}"
             )
+        present = self._roster.find(header.agent_id)
+        if header.files and present is not None:
+            # Here too: files are put into the work dir of this id before the decision.
+            why = objection(present.row, header.birth_id, Epoch(*header.epoch))
+            if why is not None:
+                raise TransferError(
+                    f"{self._roster.me.name} refused {header.agent_id}: {why}", reason=why
+                )
 
     async def _decode(
         self, header: EnvelopeHeader, state: Blob, files: tuple[tuple[str, Blob], ...]
@@ -277,17 +294,11 @@ class Arrivals:
         )
         match decision:
             case Answered(outcome, reason):
-                await self._discard(whole)
                 return self._outcome(header.transfer_id, outcome, reason)
             case Refused(writes, why):
-                await self._discard(whole)
                 return await self._refuse(header, writes, why, whole.failure)
             case Accepted(writes, proven):
                 return await self._accept(header, whole, present, (writes, proven))
-
-    async def _discard(self, whole: _Whole) -> None:
-        if whole.link is not None:
-            await whole.link.end(grace=0)
 
     async def _refuse(
         self,
@@ -342,12 +353,23 @@ class Arrivals:
             *(RememberOutcome(record) for record in outcomes),
             label="arrival.accepted_commit",
         )
-        await failpoint_async("arrival.after_accepted")
-        paglet = await self._replace(before, self._arriving(header, whole))
+        if whole.link is not None:
+            whole.link.is_taken = True
+        try:
+            await failpoint_async("arrival.after_accepted")
+            await failpoint_async("arrival.before_start")
+        finally:
+            # The commit has decided: whatever fails from now on, the paglet lives here.
+            paglet = await self._replace(before, self._arriving(header, whole))
+            paglet.remembered.update({record.message_id: record for record in outcomes})
+            rejoin(paglet, frozenset(message.message_id for message in queue))
+            self._move_in(paglet, header, whole.link)
         if proven is not None:
             await self.superseded(paglet, proven)
-        paglet.remembered.update({record.message_id: record for record in outcomes})
-        rejoin(paglet, frozenset(message.message_id for message in queue))
+        await failpoint_async("arrival.before_answer")
+        return self._outcome(header.transfer_id, TransferOutcome.ACCEPTED, None)
+
+    def _move_in(self, paglet: LocalPaglet, header: EnvelopeHeader, link: ChildLink | None) -> None:
         self._recorder.record(
             "arrival",
             f"arrived from {header.source.name}",
@@ -355,11 +377,8 @@ class Arrivals:
             transfer_id=header.transfer_id,
             movement=header.kind.value,
         )
-        await failpoint_async("arrival.before_start")
-        if whole.link is not None:
-            self._activity.enter_later(paglet, whole.link)
-        await failpoint_async("arrival.before_answer")
-        return self._outcome(header.transfer_id, TransferOutcome.ACCEPTED, None)
+        if link is not None:
+            self._activity.enter_later(paglet, link)
 
     async def _replace(self, before: LocalPaglet | None, row: PagletRow) -> LocalPaglet:
         """Put the row that has arrived in the place of what was here; an older copy stops first."""

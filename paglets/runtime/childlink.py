@@ -55,6 +55,8 @@ class ChildLink:
         self._crash: PagletCrashedError | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._quiesce_call = 0
+        self.is_taken = False
+        """Whether the paglet in it has been accepted to live on this host."""
         self.has_left = False
         """Whether it has quiesced: its exit is what was asked for, whatever the code."""
         process.channel.listen(self._on_frame)
