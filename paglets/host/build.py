@@ -268,6 +268,7 @@ def _admission(given: Given, starter: Starter) -> Admission:
 def _moves(given: Given, core: _Core) -> _Moves:
     settings, store, recorder = given.settings, given.store, given.recorder
     timeouts, limits = settings.timeouts, settings.limits
+    unpacker = Unpacker(store.spool, core.folders.work, limits)
     departures = Departures(
         roster=core.roster,
         store=store,
@@ -277,6 +278,7 @@ def _moves(given: Given, core: _Core) -> _Moves:
         courier=core.courier,
         targets=core.targets,
         packer=Packer(given.identity.address, core.folders.work),
+        unpacker=unpacker,
         recorder=recorder,
         once=core.once,
         timeouts=timeouts,
@@ -310,7 +312,7 @@ def _moves(given: Given, core: _Core) -> _Moves:
         activity=core.activity,
         starter=core.starter,
         admission=core.admission,
-        unpacker=Unpacker(store.spool, core.folders.work, limits),
+        unpacker=unpacker,
         recorder=recorder,
         limits=limits,
         timeouts=timeouts,
@@ -368,13 +370,16 @@ def _bind(given: Given, core: _Core, moves: _Moves) -> None:
     core.lane.depart = moves.leaving.leave
     core.activity.depart = moves.leaving.leave_quietly
     core.delivery.wake = moves.inactivity.wake
+    moves.departures.wake = moves.inactivity.wake
     core.delivery.suspect = lambda paglet: given.tasks.start(
         moves.fencing.compare_all(timeout=_SUSPECT_TIMEOUT), f"fencing {paglet.agent_id}"
     )
 
     async def moved(paglet: LocalPaglet, before: PagletRow) -> None:
+        # Before anything is awaited: it may be back before all its messages are handed over.
+        removal = moves.departures.moved(paglet, before)
+        given.tasks.start(removal, f"files of {paglet.agent_id}")
         await core.forwarding.hand_over(paglet)
-        await moves.departures.moved(paglet, before)
 
     def superseded(paglet: LocalPaglet) -> None:
         given.tasks.start(core.forwarding.hand_over(paglet), f"messages of {paglet.agent_id}")

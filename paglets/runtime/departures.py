@@ -7,7 +7,7 @@ there. What happens when it comes back refused is `return_home`, the one way bac
 import asyncio
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +41,7 @@ from paglets.runtime.quiescing import Quiescer, Taken
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import LocalPaglet, Roster
 from paglets.runtime.targets import Targets
+from paglets.runtime.unpacking import Unpacker
 from paglets.store.rows import Due, PagletRow, TransferRow
 from paglets.store.store import Store
 from paglets.store.writes import PutRow, PutTransfer
@@ -66,6 +67,7 @@ class Departures:
         courier: Courier,
         targets: Targets,
         packer: Packer,
+        unpacker: Unpacker,
         recorder: Recorder,
         once: Once,
         timeouts: Timeouts,
@@ -78,9 +80,12 @@ class Departures:
         self._courier = courier
         self._targets = targets
         self._packer = packer
+        self._unpacker = unpacker
         self._recorder = recorder
         self._once = once
         self._timeouts = timeouts
+        self.wake: Callable[[LocalPaglet], None] = _unbound
+        """Starts to wake an inactive paglet for a message; set by the composition root."""
 
     async def dispatch(
         self,
@@ -247,9 +252,12 @@ class Departures:
 
     async def resume(self, paglet: LocalPaglet, error: PagletsError) -> None:
         """Start a refused paglet again; its row is ACTIVE or INACTIVE already."""
+        policy = paglet.row.policy
         if paglet.row.status is PagletStatus.ACTIVE:
             target = str(error.detail.get("target", ""))
             await self.return_home(paglet, error, target, None)
+        elif policy is not None and policy.activate_on_message and len(paglet.mailbox):
+            self.wake(paglet)
 
     async def clone(
         self,
@@ -322,6 +330,8 @@ class Departures:
             status=PagletStatus.INACTIVE if inactive else PagletStatus.ACTIVE,
         )
         ref = self._roster.here(row)
+        await self._unpacker.place(row.agent_id, row.files)
+        row = replace(row, files=())
         await self._store.commit(PutRow(row, None), *keep.writes(CallOutcome(ref=ref)))
         clone = self._roster.put(row)
         await failpoint_async("create.after_commit")
@@ -370,16 +380,23 @@ class Departures:
                 "hook", f"on_cloned failed: {error}", agent_id=paglet.agent_id, level="error"
             )
 
-    async def moved(self, paglet: LocalPaglet, before: PagletRow) -> None:
-        """Clean up after MOVED: registered originals and the work dir leave with the paglet."""
-        if before.status is PagletStatus.CLONING:
-            return
-        originals, paglet.originals = paglet.originals, ()
-        paglet.remembered.clear()
-        paglet.unsaved.clear()
-        paglet.unsaved_done.clear()
-        work = self._packer.work_dir(paglet.agent_id)
-        await asyncio.to_thread(_remove, work, originals)
+    def moved(self, paglet: LocalPaglet, before: PagletRow) -> Coroutine[object, object, None]:
+        """Forget at once what has left with MOVED; return the removal of its files, to be run.
+
+        Its work dir and registered originals leave with the paglet. It may come back at any time,
+        so nothing that the removal takes away has its name any more.
+        """
+        left = None
+        originals: tuple[str, ...] = ()
+        if before.status is not PagletStatus.CLONING:
+            originals, paglet.originals = paglet.originals, ()
+            paglet.remembered.clear()
+            paglet.unsaved.clear()
+            paglet.unsaved_done.clear()
+            work = self._packer.work_dir(paglet.agent_id)
+            if work.exists():
+                left = work.rename(work.with_name(f".left-{new_id()}"))
+        return asyncio.to_thread(_remove, left, originals)
 
     async def _settled(self, transfer_id: str) -> PagletProxyRef | None:
         """Return or raise what the transfer of a repeated call came to."""
@@ -389,10 +406,11 @@ class Departures:
         return self._targets.outcome(self._store.transfer(transfer_id))
 
 
-def _remove(work: Path, originals: tuple[str, ...]) -> None:
+def _remove(folder: Path | None, originals: tuple[str, ...]) -> None:
     for original in originals:
         Path(original).unlink(missing_ok=True)
-    shutil.rmtree(work, ignore_errors=True)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _failed_event(target: str, error: PagletsError, *, restarted: bool) -> bytes:
@@ -402,6 +420,10 @@ def _failed_event(target: str, error: PagletsError, *, restarted: bool) -> bytes
         "restarted": restarted,
     }
     return msgspec.json.encode(fields)
+
+
+def _unbound(_paglet: LocalPaglet) -> None:
+    raise AssertionError("bound by the composition root before the first move")
 
 
 def _present(ref: PagletProxyRef | None) -> PagletProxyRef:

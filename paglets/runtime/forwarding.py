@@ -8,7 +8,8 @@ address, so the next message goes direct.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import msgspec
@@ -17,6 +18,7 @@ from paglets.model.enums import PagletStatus
 from paglets.model.errors import (
     MessageExpiredError,
     MisdirectedError,
+    PagletCrashedError,
     PagletMovedError,
     PagletNotFoundError,
     PagletsError,
@@ -36,6 +38,8 @@ HOP_LIMIT = 8
 """Hosts a message is forwarded through."""
 _LOCATE_TIMEOUT = 2.0
 """Seconds each host has to say whether it knows a paglet."""
+_ALL = ""
+"""Stands for all senders, until it is known whose messages are to be handed over."""
 _HAND_OVER_PAUSE = 0.2
 """Seconds between attempts to hand over a message that was acknowledged here."""
 
@@ -83,12 +87,14 @@ class Forwarding:
         if tombstone is None or tombstone.row.peer is None:
             return await self._search_and_send(agent_id, message, body, deadline)
         sender = message.sender.agent_id if message.sender else ""
-        earlier = tombstone.handing.get(sender) if sender else None
-        if earlier is not None:
-            # Messages of this sender are being handed over: this one must not overtake them.
-            await asyncio.wait([earlier], timeout=max(0.0, deadline - _now()))
+        for whose in (_ALL, sender):
+            earlier = tombstone.handing.get(whose) if sender else None
+            if earlier is not None:
+                # Messages of this sender are being handed over: this one must not overtake them.
+                await asyncio.wait([earlier], timeout=max(0.0, deadline - _now()))
         row = tombstone.row
-        assert row.peer is not None
+        if row.status is not PagletStatus.MOVED or row.peer is None:
+            raise PagletMovedError(f"{agent_id} has just come back: send again", agent_id=agent_id)
         try:
             reply = await self._send(
                 row.peer, agent_id, message, body, deadline, known=(row.epoch, row.birth_id)
@@ -197,6 +203,18 @@ class Forwarding:
         and so their callers here get the outcome. Acknowledged one-way ones that travelled are
         the target's already.
         """
+        with _handing(paglet, _ALL):
+            groups = await self._to_hand(paglet)
+            work = [
+                asyncio.create_task(self._hand_group(paglet, sender, entries))
+                for sender, entries in groups.items()
+            ]
+            # Each has taken its sender's turn before anybody who waits for all of them goes on.
+            await asyncio.sleep(0)
+        await asyncio.gather(*work)
+
+    async def _to_hand(self, paglet: LocalPaglet) -> dict[str, list[Queued]]:
+        """Take out what is to be handed over, by sender."""
         groups: dict[str, list[Queued]] = defaultdict(list)
         gone: list[str] = []
         await load_stored(self._store, paglet)
@@ -207,16 +225,12 @@ class Forwarding:
             groups[entry.sender or entry.message_id].append(entry)
         if gone:
             await self._store.commit(DeleteMessages(paglet.agent_id, tuple(gone)))
-        await asyncio.gather(
-            *(self._hand_group(paglet, sender, entries) for sender, entries in groups.items())
-        )
+        return groups
 
     async def _hand_group(
         self, paglet: LocalPaglet, sender: str, entries: Sequence[Queued]
     ) -> None:
-        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        paglet.handing[sender] = ended
-        try:
+        with _handing(paglet, sender):
             for number, entry in enumerate(entries):
                 is_last = number + 1 == len(entries)
                 if not await self._hand(paglet, entry, tell_address=is_last):
@@ -224,11 +238,6 @@ class Forwarding:
                         paglet.mailbox.put_back(late)
                     self.returned(paglet)
                     return
-        finally:
-            # Another hand-over may have begun for messages that came since.
-            if paglet.handing.get(sender) is ended:
-                del paglet.handing[sender]
-            ended.set_result(None)
 
     async def _hand(self, paglet: LocalPaglet, entry: Queued, *, tell_address: bool) -> bool:
         """Hand over one message; False where the paglet has come back and takes it here."""
@@ -272,7 +281,24 @@ class Forwarding:
 def _is_to_repeat(entry: Queued, error: PagletsError) -> bool:
     """Whether an acknowledged message is offered again: its sender cannot do it."""
     is_passing = error.retryable or isinstance(error, MisdirectedError)
+    if entry.stored:
+        # Also to a paglet that has crashed there: whoever activates it finds the message.
+        is_passing = is_passing or isinstance(error, PagletCrashedError)
     return is_passing and (entry.stored or entry.oneway) and _now() < entry.deadline
+
+
+@contextmanager
+def _handing(paglet: LocalPaglet, sender: str) -> Iterator[None]:
+    """Let later messages of `sender` wait while earlier ones are handed over."""
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    paglet.handing[sender] = ended
+    try:
+        yield
+    finally:
+        # Another hand-over may have begun for messages that came since.
+        if paglet.handing.get(sender) is ended:
+            del paglet.handing[sender]
+        ended.set_result(None)
 
 
 def _nothing(_paglet: LocalPaglet) -> None:

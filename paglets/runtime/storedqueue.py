@@ -25,16 +25,28 @@ async def load_stored(store: Store, paglet: LocalPaglet) -> None:
     Raises:
         DamagedError: One is not what was written.
     """
-    stored = await store.messages(paglet.agent_id)
-    done = set(paglet.unsaved_done)
-    fresh = [
-        message
-        for message in stored
-        if message.message_id not in done and paglet.in_flight(message.message_id) is None
-    ]
+    fresh = [m for m in await store.messages(paglet.agent_id) if _is_fresh(paglet, m)]
     for message in reversed(fresh):
         # They were acknowledged: no bound applies to them.
         paglet.mailbox.put_back(stored_entry(message))
+
+
+def _is_fresh(paglet: LocalPaglet, message: QueuedMessage) -> bool:
+    """Whether a stored message is still to be queued.
+
+    A repeat may have come before it was read, be queued under its id, or be handled already: the
+    stored one goes with it then, or it would be handled again after a restart.
+    """
+    message_id = message.message_id
+    if message_id in paglet.unsaved_done:
+        return False
+    if message_id in paglet.remembered:
+        paglet.unsaved_done.append(message_id)
+        return False
+    present = paglet.in_flight(message_id)
+    if present is not None:
+        present.stored = True
+    return present is None
 
 
 def stored_entry(message: QueuedMessage) -> Queued:
