@@ -27,6 +27,8 @@ class LedgerState:
     clones: int = 0
     trouble: str = ""
     """What goes wrong next: a hook's name and how, as `on_arrival:raise`."""
+    ballast: bytes = b""
+    """Makes the state large."""
 
 
 class Ledger(Paglet[LedgerState]):
@@ -40,8 +42,12 @@ class Ledger(Paglet[LedgerState]):
 
     def on_arrival(self, event: MobilityEvent) -> None:
         """Count, or have trouble."""
-        self._suffer("on_arrival")
+        self._suffer("on_arrival", event.attempt)
         self.state.arrivals += 1
+
+    def on_cloning(self, event: CloneEvent) -> None:
+        """Have trouble, if asked for."""
+        self._suffer("on_cloning")
 
     def on_clone(self, event: CloneEvent) -> None:
         """Count."""
@@ -51,9 +57,9 @@ class Ledger(Paglet[LedgerState]):
         """Count."""
         self.state.failures += 1
 
-    def _suffer(self, hook: str) -> None:
+    def _suffer(self, hook: str, attempt: int = 1) -> None:
         name, _, how = self.state.trouble.partition(":")
-        if name != hook:
+        if name != hook or attempt > 1:
             return
         match how:
             case "raise":
@@ -87,6 +93,11 @@ class Ledger(Paglet[LedgerState]):
     def trouble(self, what: str) -> None:
         """Plan what goes wrong next."""
         self.state.trouble = what
+
+    @handles("fill")
+    def fill(self, size: int) -> None:
+        """Make the state so many bytes larger, of which no two compress to one."""
+        self.state.ballast = os.urandom(size)
 
     @handles("go")
     def go(self, to: str) -> None:

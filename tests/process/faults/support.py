@@ -106,7 +106,7 @@ def story(mesh: LocalMesh, agent_id: str) -> str:
                 if info.agent_id == agent_id
             ]
             lines += [
-                f"  {host.name} {event.kind}: {event.message}"
+                f"  {host.name} {event.kind}: {event.text}"
                 for event in host.observer.events(agent_id=agent_id)
             ]
         except PagletsError as error:
