@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 PAGE = "1000"
 FOLLOW_SECONDS = 0.5
 """Between two looks at a paglet's output."""
+FOLLOW_LINES = 1000
+"""Most lines that are seen of those printed between two looks."""
 STATUSES = [status.value for status in PagletStatus]
 
 
@@ -73,7 +75,7 @@ def create(
     """
     values = parse_pairs(fields, state, "--state")
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         if agent_id is not None:
             parse_name(agent_id, what="agent id")
         body = bodies.CreateBody(
@@ -90,7 +92,7 @@ def create(
         click.echo(ref.agent_id)
         say(f"created {class_name} on {ref.host_name or ref.host_url}")
 
-    ask(shared, work)
+    ask(shared, _work)
 
 
 @agent.command("list")
@@ -110,7 +112,7 @@ def list_(
 ) -> None:
     """List the paglets of all hosts."""
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         query = {"limit": PAGE, "scope": "mesh"}
         if host_name is not None:
             host, query = host.on_host(host_name), {"limit": PAGE}
@@ -128,7 +130,7 @@ def list_(
             ]
         _show_list(shared, found, silent)
 
-    ask(shared, work)
+    ask(shared, _work)
 
 
 @agent.command()
@@ -138,7 +140,7 @@ def list_(
 def show(shared: Common, paglet: str) -> None:
     """Show what is known of a paglet."""
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         info = (await find_paglet(host, paglet)).info
         if shared.json:
             print_json(info)
@@ -163,7 +165,7 @@ def show(shared: Common, paglet: str) -> None:
             }
         )
 
-    ask(shared, work)
+    ask(shared, _work)
 
 
 @agent.command()
@@ -173,11 +175,11 @@ def show(shared: Common, paglet: str) -> None:
 def state(shared: Common, paglet: str) -> None:
     """Print a paglet's State as JSON; its handlers are not waited for."""
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         found = await find_paglet(host, paglet)
         print_json(msgspec.json.decode(await found.host.state(found.agent_id)))
 
-    ask(shared, work)
+    ask(shared, _work)
 
 
 @agent.command()
@@ -216,13 +218,13 @@ def send(  # noqa: PLR0913 - one argument an option; click passes them so
     message = Message(kind, parse_pairs(arguments, whole, "--args"), priority=priority)
     body = encode_message(wire_message(message, oneway=oneway, timeout=timeout))
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         found = await find_paglet(host, paglet)
         with working(f"waiting for {short_id(found.agent_id)}"):
             reply = await found.host.send(found.agent_id, body, timeout=timeout)
         _show_reply(shared, found, reply)
 
-    ask(shared, work)
+    ask(shared, _work)
 
 
 @agent.command()
@@ -234,20 +236,17 @@ def send(  # noqa: PLR0913 - one argument an option; click passes them so
 def logs(shared: Common, paglet: str, tail: int, *, follow: bool) -> None:
     """Print what a paglet has printed; kept after its end, too."""
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         found = await find_paglet(host, paglet)
         body = await found.host.logs(found.agent_id, tail=tail)
-        if shared.json and not follow:
+        if shared.json:
             print_json(body)
-            return
-        _print_lines(body.lines)
-        while follow:
-            await asyncio.sleep(FOLLOW_SECONDS)
-            seen = body
-            body = await found.host.logs(found.agent_id, tail=max(tail, 200))
-            _print_lines(new_lines(seen, body))
+        else:
+            _print_lines(body.lines)
+        if follow:
+            await _follow(host, found, body)
 
-    ask(shared, work)
+    ask(shared, _work, until_interrupt=follow)
 
 
 for _verb in lifecycle.VERBS:
@@ -258,6 +257,20 @@ def new_lines(seen: bodies.LogBody, now: bodies.LogBody) -> tuple[str, ...]:
     """Return the lines of `now` that come after those of `seen`, by their numbers."""
     after = seen.start + len(seen.lines)
     return now.lines[max(after - now.start, 0) :]
+
+
+async def _follow(host: "HostClient", found: Found, seen: bodies.LogBody) -> None:
+    """Print new lines for ever, also after the paglet has moved."""
+    while True:
+        await asyncio.sleep(FOLLOW_SECONDS)
+        before = found.info.host_name
+        found = await find_paglet(host, found.agent_id)
+        if found.info.host_name != before:
+            say(f"{short_id(found.agent_id)} moved to {found.info.host_name}")
+            seen = bodies.LogBody(agent_id=found.agent_id, lines=())
+        body = await found.host.logs(found.agent_id, tail=FOLLOW_LINES)
+        _print_lines(new_lines(seen, body))
+        seen = body
 
 
 async def _pages(

@@ -17,15 +17,27 @@ OTHER_PROJECT = "paglets"
 """A distribution on PyPI that is not ours and takes the same import name."""
 
 
-def ask(common: Common, work: "Callable[[HostClient], Awaitable[T]]") -> T:
+def ask(
+    common: Common, work: "Callable[[HostClient], Awaitable[T]]", *, until_interrupt: bool = False
+) -> T:
     """Return what `work` says, given a client of the host that the options name.
+
+    Args:
+        common: The shared options.
+        work: What to ask.
+        until_interrupt: Ctrl-C is how the command is meant to end: exit code 0.
 
     Raises:
         CommandError: Anything went wrong; shown as one line.
     """
     warn_of_other_project()
     with shown(common):
-        return asyncio.run(_ask(common, work))
+        try:
+            return asyncio.run(_ask(common, work))
+        except KeyboardInterrupt:
+            if until_interrupt:
+                raise SystemExit(0) from None
+            raise
 
 
 async def _ask(common: Common, work: "Callable[[HostClient], Awaitable[T]]") -> T:

@@ -18,6 +18,8 @@ STREAM_SECONDS = 3600.0
 """A stream is opened anew after this, so that a dead connection does not last."""
 REOPEN_SECONDS = 1.0
 """Before a broken stream is opened again."""
+LOOK_SECONDS = 3.0
+"""Between two looks for hosts that have joined."""
 LEVELS = ["debug", "info", "warning", "error"]
 
 
@@ -45,7 +47,7 @@ def events(  # noqa: PLR0913 - one argument an option; click passes them so
     asked = {"agent_id": agent_id, "kind": kind, "level": level}
     query = {name: value for name, value in asked.items() if value is not None}
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         if follow:
             await _follow(shared, host, query, host_name)
             return
@@ -60,7 +62,7 @@ def events(  # noqa: PLR0913 - one argument an option; click passes them so
         for event in listed.events:
             click.echo(line_of(event))
 
-    ask(shared, work)
+    ask(shared, _work, until_interrupt=follow)
 
 
 def line_of(event: EventBody) -> str:
@@ -73,33 +75,50 @@ def line_of(event: EventBody) -> str:
 async def _follow(
     shared: Common, host: "HostClient", query: dict[str, str], host_name: str | None
 ) -> None:
-    """Follow one stream a host: those of the mesh as they are now."""
-    names = [host_name]
-    if host_name is None:
-        names = [each.name for each in (await host.hosts({"online": "true"})).hosts]
+    """Follow one stream a host; hosts that join later are followed too."""
+    followed: set[str] = set()
     async with asyncio.TaskGroup() as group:
-        for name in filter(None, names):
-            group.create_task(_follow_host(shared, host, name, query), name=f"events of {name}")
+        while True:
+            if host_name is not None:
+                names = {host_name}
+            else:
+                names = {each.name for each in (await host.hosts({"online": "true"})).hosts}
+            for name in sorted(names - followed):
+                task = _follow_host(shared, host, name, query, is_new=bool(followed))
+                group.create_task(task, name=f"events of {name}")
+            followed |= names
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _follow_host(
-    shared: Common, host: "HostClient", name: str, query: dict[str, str]
+    shared: Common, host: "HostClient", name: str, query: dict[str, str], *, is_new: bool
 ) -> None:
+    """Follow a host for ever: from now on, or from its beginning if it is new."""
     client = host.on_host(name)
-    after = (await client.events({"limit": "1000"})).next
-    is_lost = False
+    after, is_lost = 0 if is_new else None, False
     while True:
         try:
+            if after is None:
+                after = await _last(client)
             stream = client.follow_events({**query, "after": str(after)}, timeout=STREAM_SECONDS)
             async for batch in stream:
-                after = max(after, batch.next)
-                is_lost = False
+                after, is_lost = max(after, batch.next), False
                 _show(shared, name, batch)
         except PagletsError as error:
             if not is_lost:
                 say(f"lost {name}, trying again: {error}")
             is_lost = True
         await asyncio.sleep(REOPEN_SECONDS)
+
+
+async def _last(client: "HostClient") -> int:
+    """Return the sequence number of a host's last event."""
+    after = 0
+    while True:
+        page = await client.events({"after": str(after), "limit": "1000"})
+        if page.next <= after:
+            return after
+        after = page.next
 
 
 def _show(shared: Common, name: str, batch: EventList) -> None:

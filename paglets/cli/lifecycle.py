@@ -42,12 +42,12 @@ def dispatch(shared: Common, paglet: str, host_name: str, *, asleep: bool) -> No
     """Move a paglet to HOST (a name or URL)."""
     body = DispatchBody(ticket=_ticket(host_name, asleep=asleep))
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         found = await find_paglet(host, paglet)
         ref = await _run(found, Verb.DISPATCH, body, f"moving to {host_name}")
         _tell(shared, ref, f"{short_id(found.agent_id)} is on {_place(ref)}")
 
-    ask(shared, work)
+    ask(shared, _work)
 
 
 @click.command()
@@ -61,14 +61,14 @@ def clone(shared: Common, paglet: str, host_name: str | None, clone_id: str | No
     ticket = None if host_name is None else _ticket(host_name)
     body = DispatchBody(ticket=ticket, agent_id=clone_id)
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         found = await find_paglet(host, paglet)
         ref = await _run(found, Verb.CLONE, body, f"cloning to {host_name or 'the same host'}")
         if ref is not None and not shared.json:
             click.echo(ref.agent_id)
         _tell(shared, ref, f"cloned {short_id(found.agent_id)} to {_place(ref)}")
 
-    ask(shared, work)
+    ask(shared, _work)
 
 
 @click.command()
@@ -79,14 +79,14 @@ def clone(shared: Common, paglet: str, host_name: str | None, clone_id: str | No
 def retract(shared: Common, paglet: str, host_name: str | None) -> None:
     """Bring a paglet from where it is to this host."""
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         found = await find_paglet(host, paglet)
         there = host if host_name is None else host.on_host(host_name)
         body = RetractBody(source=_reference(found))
         ref = await _run(Found(found.info, there), Verb.RETRACT, body, "bringing it back")
         _tell(shared, ref, f"{short_id(found.agent_id)} is on {_place(ref)}")
 
-    ask(shared, work)
+    ask(shared, _work)
 
 
 @click.command()
@@ -107,12 +107,12 @@ def deactivate(
         activate_at=None if wake_at is None else wake_at.timestamp(),
     )
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         found = await find_paglet(host, paglet)
         ref = await _run(found, Verb.DEACTIVATE, DeactivateBody(policy=policy), "putting to sleep")
         _tell(shared, ref, f"{short_id(found.agent_id)} sleeps on {_place(ref)}")
 
-    ask(shared, work)
+    ask(shared, _work)
 
 
 @click.command()
@@ -122,12 +122,12 @@ def deactivate(
 def activate(shared: Common, paglet: str) -> None:
     """Wake a paglet, or start one that has crashed from its last commit."""
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         found = await find_paglet(host, paglet)
         ref = await _run(found, Verb.ACTIVATE, EmptyBody(), "waking")
         _tell(shared, ref, f"{short_id(found.agent_id)} runs on {_place(ref)}")
 
-    ask(shared, work)
+    ask(shared, _work)
 
 
 @click.command()
@@ -138,12 +138,12 @@ def activate(shared: Common, paglet: str) -> None:
 def dispose(shared: Common, paglet: str, *, force: bool) -> None:
     """End a paglet for good."""
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         found = await find_paglet(host, paglet)
         await _run(found, Verb.DISPOSE, DisposeBody(force=force), "ending")
         _tell(shared, _reference(found), f"{short_id(found.agent_id)} is no more")
 
-    ask(shared, work)
+    ask(shared, _work)
 
 
 VERBS = (dispatch, clone, retract, deactivate, activate, dispose)

@@ -29,7 +29,7 @@ def mesh() -> None:
 def hosts(shared: Common, *, online: bool) -> None:
     """List the hosts of the mesh."""
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         listed = (await host.hosts({"online": "true"} if online else None)).hosts
         if shared.json:
             print_json(listed)
@@ -50,7 +50,7 @@ def hosts(shared: Common, *, online: bool) -> None:
             ],
         )
 
-    ask(shared, work)
+    ask(shared, _work)
 
 
 @mesh.command()
@@ -63,7 +63,7 @@ def hosts(shared: Common, *, online: bool) -> None:
 def watch(shared: Common, interval: float, duration: float | None) -> None:
     """Print a line for each host now, and for each change as it is seen."""
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         known: dict[str, HostRef] = {}
         end = None if duration is None else time.monotonic() + duration
         say(f"watching the mesh of {host.url}; Ctrl-C ends it")
@@ -76,7 +76,7 @@ def watch(shared: Common, interval: float, duration: float | None) -> None:
                 return
             await asyncio.sleep(interval)
 
-    ask(shared, work)
+    ask(shared, _work, until_interrupt=True)
 
 
 def changes(before: dict[str, HostRef], after: dict[str, HostRef]) -> list[dict[str, object]]:

@@ -33,7 +33,7 @@ def service() -> None:
 def list_(shared: Common, name: str | None, host_name: str | None) -> None:
     """List the services that can be called, all or those called NAME."""
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         found = await _providers(host, name, host_name)
         if shared.json:
             print_json(found)
@@ -54,7 +54,7 @@ def list_(shared: Common, name: str | None, host_name: str | None) -> None:
             ],
         )
 
-    ask(shared, work)
+    ask(shared, _work)
 
 
 @service.command()
@@ -82,7 +82,7 @@ def call(  # noqa: PLR0913 - one argument an option; click passes them so
     message = Message(operation, parse_pairs(arguments, whole, "--args"))
     body = encode_message(wire_message(message, timeout=timeout))
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         chosen = choose(await _providers(host, name, host_name), name, operation)
         client = host.on_host(chosen.host_name) if chosen.host_name else host
         with working(f"calling {name} on {chosen.host_name}"):
@@ -92,7 +92,7 @@ def call(  # noqa: PLR0913 - one argument an option; click passes them so
         else:
             print_value(msgspec.json.decode(reply.reply))
 
-    ask(shared, work)
+    ask(shared, _work)
 
 
 def choose(found: list[ServiceBody], name: str, operation: str) -> ServiceBody:

@@ -50,10 +50,10 @@ def list_(shared: Common, role: str | None, host_name: str | None, *, in_doubt: 
     if role is not None:
         query["role"] = role
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         _show(shared, await _all(host, query, host_name))
 
-    ask(shared, work)
+    ask(shared, _work)
 
 
 @transfer.command()
@@ -74,7 +74,7 @@ def resolve(
     if action is None:
         raise click.UsageError("Say --resume or --drop.")
 
-    async def work(host: "HostClient") -> None:
+    async def _work(host: "HostClient") -> None:
         found = await _find(host, transfer_id, host_name)
         if not yes:
             question = f"{action} paglet {found.info.agent_id} on {found.host_name}?"
@@ -86,7 +86,7 @@ def resolve(
         else:
             say(f"transfer {settled.transfer_id} is settled: {settled.outcome}")
 
-    ask(shared, work)
+    ask(shared, _work)
 
 
 async def _all(host: "HostClient", query: dict[str, str], host_name: str | None) -> list[Seen]:

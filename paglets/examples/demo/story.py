@@ -33,6 +33,7 @@ def run_demo(*, keep: bool = False) -> int:
         keep: Leave the hosts' folder with their logs.
     """
     narrator = Narrator(sys.stdout)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # hosts end too then
     try:
         with LocalMesh(HOSTS, ["--preload", Explorer.__module__], keep=keep) as mesh:
             tell_story(mesh, narrator)
