@@ -51,7 +51,7 @@ class Echo:
     """Stands for the runtime."""
 
     async def deliver(
-        self, agent_id: str, body: bytes, *, caller_gone: asyncio.Event | None = None
+        self, agent_id: str, body: bytes, *, caller_gone: "asyncio.Future[None] | None" = None
     ) -> ReplyBody:
         """Answer at once."""
         assert caller_gone is not None

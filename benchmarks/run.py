@@ -108,6 +108,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="figures of an earlier run")
     options = parser.parse_args()
+    # As after `pip install`, which compiles: else each start would compile the package anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     earlier = None
     if options.compare is not None:
         saved = json.loads(options.compare.read_text())

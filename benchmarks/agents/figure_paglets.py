@@ -1,9 +1,8 @@
 """The paglets that the benchmarks run on real hosts."""
 
-import asyncio
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from paglets import Durability, Message, Paglet, PagletProxyRef, handles
 
@@ -63,26 +62,3 @@ class Caller(Paglet[None]):
             self.send(to, Message("echo", {"text": "x" * 100}))
             times.append(time.perf_counter() - began)
         return times
-
-
-@dataclass
-class SwarmState:
-    """Nothing but its original."""
-
-    hosts: list[str] = field(default_factory=list)
-
-
-class Swarm(Paglet[SwarmState]):
-    """Clones itself to other hosts."""
-
-    @handles("swarm")
-    async def swarm(self, hosts: list[str], count: int) -> int:
-        """Make `count` clones in turn on `hosts`, eight at a time; return how many there are."""
-        slots = asyncio.Semaphore(8)
-
-        async def one(number: int) -> None:
-            async with slots:
-                await asyncio.to_thread(self.clone, hosts[number % len(hosts)])
-
-        await asyncio.gather(*(one(number) for number in range(count)))
-        return count

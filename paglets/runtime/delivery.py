@@ -77,12 +77,12 @@ class Delivery:
         """Starts to hand over the messages of a tombstone; set by the composition root."""
 
     async def deliver(
-        self, agent_id: str, body: bytes, *, caller_gone: asyncio.Event | None = None
+        self, agent_id: str, body: bytes, *, caller_gone: "asyncio.Future[None] | None" = None
     ) -> ReplyBody:
         """Deliver an encoded message and return its answer.
 
         A one-way message is answered when it is queued, durably where durability is MESSAGE. When
-        `caller_gone` is set or the awaiting task is cancelled, a message still queued is taken
+        `caller_gone` is done or the awaiting task is cancelled, a message still queued is taken
         along.
 
         Raises:
@@ -124,7 +124,7 @@ class Delivery:
         paglet: LocalPaglet,
         entry: Queued,
         deadline: float,
-        caller_gone: asyncio.Event | None,
+        caller_gone: "asyncio.Future[None] | None",
     ) -> ReplyBody:
         work = entry.work
         work.waiters += 1
@@ -289,20 +289,32 @@ class Delivery:
 
 
 async def _first(
-    outcome: asyncio.Future[ReplyBody], gone: asyncio.Event | None, deadline: float
+    outcome: asyncio.Future[ReplyBody], gone: "asyncio.Future[None] | None", deadline: float
 ) -> None:
-    """Wait for an outcome, for its caller to go away, or for `deadline` on the loop's clock."""
+    """Wait for an outcome, for its caller to go away, or for `deadline` on the loop's clock.
+
+    By callbacks rather than `asyncio.wait`, as this is on the path of every message.
+    """
     if outcome.done():
         return
-    left = max(0.0, deadline - asyncio.get_running_loop().time())
-    if gone is None:
-        await asyncio.wait((outcome,), timeout=left)
-        return
-    going = asyncio.ensure_future(gone.wait())
+    loop = asyncio.get_running_loop()
+    woken: asyncio.Future[None] = loop.create_future()
+
+    def wake(_done: object = None) -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    timer = loop.call_at(deadline, wake)
+    outcome.add_done_callback(wake)
+    if gone is not None:
+        gone.add_done_callback(wake)
     try:
-        await asyncio.wait((outcome, going), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        await woken
     finally:
-        going.cancel()
+        timer.cancel()
+        outcome.remove_done_callback(wake)
+        if gone is not None:
+            gone.remove_done_callback(wake)
 
 
 def _stored(agent_id: str, message: WireMessage, body: bytes) -> QueuedMessage:

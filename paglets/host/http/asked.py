@@ -46,8 +46,8 @@ class ApiRequest:
     content_length: int | None = None
     chunks: AsyncIterator[bytes] | None = None
     """The body while it arrives, for routes that stream it."""
-    gone: Callable[[], asyncio.Event] | None = None
-    """Gives the event that is set when the caller's connection is lost."""
+    gone: Callable[[], "asyncio.Future[None]"] | None = None
+    """Gives what is done when the caller's connection is lost; nobody cancels it."""
 
     @property
     def key(self) -> str | None:

@@ -25,17 +25,19 @@ class Connection:
         """A request on it had credentials."""
         self.busy = False
         """A request is being handled: it never makes room for another connection."""
-        self._gone: asyncio.Event | None = None
+        self._gone: asyncio.Future[None] | None = None
 
-    def gone(self) -> asyncio.Event:
-        """Return the event that is set when the connection is lost."""
+    def gone(self) -> "asyncio.Future[None]":
+        """Return what is done when the connection is lost; shared, so nobody cancels it."""
         if self._gone is None:
-            self._gone = asyncio.Event()
+            self._gone = asyncio.get_running_loop().create_future()
         return self._gone
 
     def lost(self) -> None:
         """Tell who waits that the peer has gone."""
-        self.gone().set()
+        gone = self.gone()
+        if not gone.done():
+            gone.set_result(None)
 
 
 class ConnectionServer(web.Server):

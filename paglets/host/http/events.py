@@ -82,9 +82,9 @@ class EventRoutes:
         return int(last)
 
     async def _follow(self, query: Query, after: int, asked: ApiRequest) -> AsyncIterator[bytes]:
-        gone = asked.gone() if asked.gone is not None else asyncio.Event()
+        gone = asyncio.Future[None]() if asked.gone is None else asked.gone()
         yield KEEPALIVE  # the headers leave at once, so that a reader knows it is connected
-        while not (self._stopping.is_set() or gone.is_set()):
+        while not (self._stopping.is_set() or gone.done()):
             batch = self._page(query, after)
             if batch.events or batch.missed:
                 yield encode_events(batch)
@@ -94,10 +94,10 @@ class EventRoutes:
             if not await self._something(after, gone):
                 yield KEEPALIVE
 
-    async def _something(self, after: int, gone: asyncio.Event) -> bool:
+    async def _something(self, after: int, gone: "asyncio.Future[None]") -> bool:
         """Wait until there are events, the server stops or the reader goes; False for none."""
         waiter = asyncio.create_task(self._events.wait(after, self._keepalive))
-        ends = [asyncio.create_task(event.wait()) for event in (self._stopping, gone)]
+        ends = [asyncio.create_task(end) for end in (self._stopping.wait(), _went(gone))]
         try:
             await asyncio.wait([waiter, *ends], return_when=asyncio.FIRST_COMPLETED)
             return self._page(Query({}), after).next > after
@@ -120,3 +120,9 @@ class EventRoutes:
             missed=sum(page.missed for page in pages),
             unreachable=others.unreachable,
         )
+
+
+async def _went(gone: "asyncio.Future[None]") -> bool:
+    """Wait until a reader has gone; cancelling this wait does not touch what others wait for."""
+    await asyncio.wait([gone])
+    return True

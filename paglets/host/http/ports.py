@@ -49,9 +49,9 @@ class Delivery(Protocol):
     """Takes messages to paglets."""
 
     async def deliver(
-        self, agent_id: str, body: bytes, *, caller_gone: asyncio.Event | None = None
+        self, agent_id: str, body: bytes, *, caller_gone: "asyncio.Future[None] | None" = None
     ) -> ReplyBody:
-        """Deliver an encoded message; while it is queued, `caller_gone` set drops it."""
+        """Deliver an encoded message; while it is queued, `caller_gone` done drops it."""
 
 
 class Departures(Protocol):

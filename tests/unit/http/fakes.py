@@ -70,7 +70,7 @@ class FakeRuntime:
         self.fail: Exception | None = None
         self.hold: asyncio.Event | None = None
         self.entered = asyncio.Event()
-        self.caller_gone: asyncio.Event | None = None
+        self.caller_gone: asyncio.Future[None] | None = None
         self.received = b""
         self.ready = True
         self.state_bytes = b'{"n":1}'

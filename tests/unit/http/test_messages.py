@@ -40,10 +40,10 @@ async def test_a_caller_that_goes_away_is_told_to_the_runtime():
         writer.write(f"{head}Authorization: {headers['Authorization']}\r\n\r\n".encode() + body)
         await served.runtime.entered.wait()
         gone = served.runtime.caller_gone
-        assert not gone.is_set()
+        assert not gone.done()
         writer.close()
         async with asyncio.timeout(5):
-            await gone.wait()
+            await gone
         served.runtime.hold.set()
 
 
