@@ -33,7 +33,8 @@ class Storage:
     def register_file(self, path: Path | str, mode: FileMode = FileMode.COPY) -> None:
         """Let a file travel with the next move; it arrives in `work_dir()` under its name.
 
-        The registration is for one move; at the target register it again to take it further.
+        The registration is for one move, and ends with the process: register the file again at
+        the target to take it further, and in `on_activation` after a sleep.
 
         Args:
             path: An existing file; a relative path is in `work_dir()`.

@@ -14,10 +14,11 @@ from paglets.child.hookcalls import Answer
 from paglets.child.lane import Lane
 from paglets.child.paglet import LivePaglet
 from paglets.child.scope import CallScope, DepartureUnwind, ScopeKind
-from paglets.model.enums import Hook, TaskPhase
+from paglets.model.enums import Hook, TaskPhase, Verb
 from paglets.model.errors import LifecycleError, QuiesceTimeoutError
 from paglets.wire.calls import CloneState, Quiesce, Quiesced
 
+_MOVES = (Verb.DISPATCH, Verb.RETRACT)
 _PHASES = {Hook.ON_DISPATCHING: TaskPhase.DISPATCH, Hook.ON_REVERTING: TaskPhase.REVERTING}
 
 
@@ -82,7 +83,7 @@ class Leaving:
                 self._call_hook(Hook(call.hook), call.event, answer)
             for failure in paglet.context.resources.clean_up():
                 print(failure, file=sys.stderr)  # noqa: T201 - the author's log
-            files = paglet.files.offer(keep=False)
+            files = paglet.files.offer(keep=False) if call.verb in _MOVES else ()
             snapshot = paglet.snapshots.take() if call.want_state else None
         except (DepartureUnwind, Exception) as error:  # noqa: BLE001 - forwarded to the host
             self._stay(answer, error)

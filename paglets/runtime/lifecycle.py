@@ -184,19 +184,25 @@ def decide_offer(
         return Answered(record.outcome, record.reason)
     if failure is not None or arriving is None:
         return Refused((_refusal(offer, failure, now),), "checks")
-    why = _objection(row, offer)
+    why = objection(row, offer.birth_id, offer.epoch)
     if why is not None:
         return Refused((_refusal(offer, None, now),), why)
     return _accept(offer, arriving, row, now)
 
 
-def _objection(row: PagletRow | None, offer: Offer) -> str | None:
-    """Return why this host's own row stands against the offer, None if it does not."""
+def objection(row: PagletRow | None, birth_id: str, epoch: Epoch) -> str | None:
+    """Return why this host's own row stands against an offer, None if it does not.
+
+    Args:
+        row: This host's row of the offered paglet's id, if any.
+        birth_id: Of the offered paglet.
+        epoch: Its epoch after the move.
+    """
     if row is None:
         return None
-    if row.birth_id != offer.birth_id:
+    if row.birth_id != birth_id:
         return None if row.status is PagletStatus.MOVED else "taken"
-    return "stale" if offer.epoch <= row.epoch else None
+    return "stale" if epoch <= row.epoch else None
 
 
 def _accept(offer: Offer, arriving: PagletRow, row: PagletRow | None, now: float) -> Accepted:

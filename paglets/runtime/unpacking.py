@@ -2,11 +2,13 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
 
 from paglets.config.settings import Limits
 from paglets.model.errors import InvalidRequestError, StorageFullError
+from paglets.store.folder import sync_folder
 from paglets.store.rows import INLINE_LIMIT, Blob
 from paglets.store.spool import Spool
 from paglets.wire.envelope import EnvelopeHeader
@@ -49,25 +51,43 @@ class Unpacker:
         return await self._spool.write_stream(source.take(size), size, prefix=prefix, sha256=sha256)
 
     async def place(self, agent_id: str, files: tuple[tuple[str, Blob], ...]) -> None:
-        """Put registered files into the paglet's work dir, before it is started."""
+        """Put registered files into the paglet's work dir, synced, before it is started.
+
+        They leave the spool by that.
+
+        Raises:
+            StorageFullError: No room on the disk.
+        """
         for name, blob in files:
             target = self._work / agent_id / require_inside(name)
-            await asyncio.to_thread(_make_parent, target)
             try:
-                await self._copy(blob, target)
+                await asyncio.to_thread(self._put, blob, target)
             except OSError as error:
                 raise StorageFullError(f"{target.name}: {error.strerror}") from error
+            self._spool.discard(blob)
 
-    async def _copy(self, blob: Blob, target: Path) -> None:
-        file = await asyncio.to_thread(target.open, "wb")
-        try:
-            if blob.data is not None:
-                await asyncio.to_thread(file.write, blob.data)
-            else:
-                async for chunk in self._spool.iter_chunks(blob):
-                    await asyncio.to_thread(file.write, chunk)
-        finally:
-            await asyncio.to_thread(file.close)
+    def _put(self, blob: Blob, target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target.unlink(missing_ok=True)
+        if blob.data is None:
+            # Its bytes are synced and nobody else's: one more name is all it takes.
+            target.hardlink_to(self._spool.path(blob))
+        else:
+            with target.open("xb") as file:
+                file.write(blob.data)
+                file.flush()
+                os.fsync(file.fileno())
+        sync_folder(target.parent)
+
+    async def discard(
+        self, agent_id: str, state: Blob, files: tuple[tuple[str, Blob], ...]
+    ) -> None:
+        """Remove what was received and placed of a paglet that this host does not take."""
+        self._spool.discard(state)
+        for name, blob in files:
+            self._spool.discard(blob)
+            target = self._work / agent_id / require_inside(name)
+            await asyncio.to_thread(target.unlink, missing_ok=True)
 
 
 def require_inside(name: str) -> PurePosixPath:
@@ -80,10 +100,6 @@ def require_inside(name: str) -> PurePosixPath:
     if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in name:
         raise InvalidRequestError(f"{name[:80]!r} is no name for a registered file")
     return path
-
-
-def _make_parent(target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 class _Cutter:
