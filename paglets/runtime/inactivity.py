@@ -11,7 +11,12 @@ import msgspec
 from paglets.config.settings import Timeouts
 from paglets.failpoints import failpoint_async
 from paglets.model.enums import Hook, PagletStatus, Verb
-from paglets.model.errors import LifecycleError, PagletCrashedError, PagletsError
+from paglets.model.errors import (
+    LifecycleError,
+    PagletCrashedError,
+    PagletInactiveError,
+    PagletsError,
+)
 from paglets.model.inactive import DeactivationPolicy
 from paglets.model.refs import PagletProxyRef
 from paglets.runtime.activity import Activity
@@ -23,6 +28,7 @@ from paglets.runtime.roster import LocalPaglet, Queued, Roster
 from paglets.runtime.tasks import Tasks
 from paglets.store.rows import QueuedMessage
 from paglets.store.writes import PutMessages, Write
+from paglets.wire.bodies import ReplyBody
 from paglets.wire.policies import encode_policy
 
 _LONGEST_TIMER = 24 * 3600.0
@@ -112,8 +118,27 @@ class Inactivity:
         await failpoint_async("deactivate.after_commit")
         self._recorder.record("deactivate", f"put to sleep ({reason})", agent_id=paglet.agent_id)
         self.set_timer(paglet)
-        if policy.activate_on_message and len(paglet.mailbox):
+        if len(paglet.mailbox):
+            await self._settle_queue(paglet, policy)
+
+    async def _settle_queue(self, paglet: LocalPaglet, policy: DeactivationPolicy) -> None:
+        """Do with the messages that were queued what is done with one that comes now."""
+        if policy.activate_on_message:
             self.wake(paglet)
+            return
+        if not policy.queue_messages:
+            deaf = PagletInactiveError(
+                f"{paglet.agent_id} fell asleep and takes no messages", agent_id=paglet.agent_id
+            )
+            self._activity.fail_messages(paglet, deaf, True)
+            return
+        late = stored_messages(paglet, list(paglet.mailbox))
+        if late:  # they came while the sleep was being committed
+            await self._commits.save(paglet, None, writes=late)
+        reply = ReplyBody(stored=True, address=self._roster.ref(paglet))
+        for entry in paglet.mailbox.drain():
+            if not entry.work.outcome.done():
+                entry.work.outcome.set_result(reply)
 
     async def _commit_sleep(
         self, paglet: LocalPaglet, policy: DeactivationPolicy, taken: Taken, keep: Keeper

@@ -1,12 +1,13 @@
 """What people and other hosts may see of this host's paglets: info, lists, state, output."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import msgspec
 
 from paglets.model.enums import PagletStatus
-from paglets.model.errors import InvalidRequestError, PagletNotFoundError
+from paglets.model.errors import InvalidRequestError, PagletCrashedError, PagletNotFoundError
 from paglets.runtime.commits import Commits
 from paglets.runtime.forwarding import Forwarding
 from paglets.runtime.lifecycle import LIVING
@@ -108,18 +109,31 @@ class Inspection:
         Raises:
             PagletNotFoundError: It is not here.
         """
+        paglet = self._here(agent_id)
+        try:
+            data = await self._state_bytes(paglet)
+        except PagletCrashedError:
+            # It left or died while it was asked: what is committed at the end of that counts.
+            with contextlib.suppress(TimeoutError):
+                await paglet.idle(timeout=_INSPECT_TIMEOUT)
+            data = await self._committed(self._here(agent_id))
+        return msgspec.json.encode(render(data) if data else None)
+
+    def _here(self, agent_id: str) -> LocalPaglet:
         paglet = self._roster.get(agent_id)
         if paglet.row.status is PagletStatus.MOVED:
             raise PagletNotFoundError(f"{agent_id} moved to {paglet.peer_name}", agent_id=agent_id)
-        data = await self._state_bytes(paglet)
-        return msgspec.json.encode(render(data) if data else None)
+        return paglet
 
     async def _state_bytes(self, paglet: LocalPaglet) -> bytes:
-        if paglet.link is not None:
-            snapshot = await self._quiescer.inspect(paglet, timeout=_INSPECT_TIMEOUT)
-            if snapshot.path is None:
-                return snapshot.data or b""
-            return await asyncio.to_thread(_take, Path(snapshot.path))
+        if paglet.link is None:
+            return await self._committed(paglet)
+        snapshot = await self._quiescer.inspect(paglet, timeout=_INSPECT_TIMEOUT)
+        if snapshot.path is None:
+            return snapshot.data or b""
+        return await asyncio.to_thread(_take, Path(snapshot.path))
+
+    async def _committed(self, paglet: LocalPaglet) -> bytes:
         blob = self._commits.load(paglet)
         return blob.data if blob.data is not None else await self._commits.spool.read(blob)
 
