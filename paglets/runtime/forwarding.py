@@ -38,6 +38,9 @@ HOP_LIMIT = 8
 """Hosts a message is forwarded through."""
 _LOCATE_TIMEOUT = 2.0
 """Seconds each host has to say whether it knows a paglet."""
+_LATECOMERS = 0.25
+"""Seconds that hosts have once another has said that it has the paglet: one of them may have it at
+a higher epoch, but a silent one must not hold up every look-up."""
 _ALL = ""
 """Stands for all senders, until it is known whose messages are to be handed over."""
 _HAND_OVER_PAUSE = 0.2
@@ -167,12 +170,8 @@ class Forwarding:
             PagletNotFoundError: No host that answered has it; the message names the silent ones.
         """
         hosts = [host for host in self._hosts.hosts() if host.online]
-        answers = await asyncio.gather(
-            *(self._ask(host, agent_id) for host in hosts), return_exceptions=True
-        )
-        known = [
-            a for a in answers if isinstance(a, AgentInfo) and PagletStatus(a.status) in LIVING
-        ]
+        answers = await self._ask_all(hosts, agent_id)
+        known = [a for a in answers if isinstance(a, AgentInfo) and _has_it(a)]
         if known:
             return max(known, key=lambda info: Epoch(*info.epoch))
         silent = [h.name for h, a in zip(hosts, answers, strict=True) if isinstance(a, Exception)]
@@ -182,6 +181,23 @@ class Forwarding:
             agent_id=agent_id,
             silent=silent,
         )
+
+    async def _ask_all(
+        self, hosts: Sequence[HostRef], agent_id: str
+    ) -> list[AgentInfo | BaseException | None]:
+        """Ask all at once; once one has it, the silent hold the answer up for a moment only."""
+        tasks = [asyncio.create_task(self._ask(host, agent_id)) for host in hosts]
+        waiting = set(tasks)
+        try:
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                if waiting and any(_has_found(task) for task in done):
+                    _, waiting = await asyncio.wait(waiting, timeout=_LATECOMERS)
+                    break
+        finally:
+            for task in waiting:
+                task.cancel()
+        return list(await asyncio.gather(*tasks, return_exceptions=True))
 
     async def _ask(self, host: HostRef, agent_id: str) -> AgentInfo | None:
         peer = PeerAddress(host.host_id, host.name, host.url)
@@ -276,6 +292,16 @@ class Forwarding:
             entry.body, hops=1, attempt=2, budget_ms=int(left * 1000), timestamp=time.time()
         )
         return await self._calls.send(row.peer, paglet.agent_id, body, timeout=left)
+
+
+def _has_it(info: AgentInfo) -> bool:
+    return PagletStatus(info.status) in LIVING
+
+
+def _has_found(task: "asyncio.Task[AgentInfo | None]") -> bool:
+    """Return whether a finished question was answered by a host that has the paglet."""
+    info = task.result() if task.exception() is None else None
+    return info is not None and _has_it(info)
 
 
 def _is_to_repeat(entry: Queued, error: PagletsError) -> bool:
