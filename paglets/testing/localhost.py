@@ -33,6 +33,9 @@ class LocalHost:
     def __init__(self, settings: HostSettings, environment: Mapping[str, str]) -> None:
         self.settings = settings
         self.environment = dict(environment)
+        self.program: tuple[str, ...] = ("-m", "paglets.testing.hostprocess")
+        """What Python runs, with the settings as its last argument; a test may set its own, such
+        as one with another clock, before a start."""
         self.log = settings.data.with_suffix(".log")
         """What it printed, over all its runs."""
         self._process: subprocess.Popen[bytes] | None = None
@@ -99,7 +102,7 @@ class LocalHost:
         text = msgspec.json.encode(self.settings, enc_hook=str).decode()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", "paglets.testing.hostprocess", text],
+                [sys.executable, *self.program, text],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
