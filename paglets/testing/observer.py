@@ -58,6 +58,10 @@ class Observer:
         """Return what the host knows of one paglet."""
         return self._wait(self._client.show_agent(agent_id))
 
+    def logs(self, agent_id: str, *, tail: int = 200) -> list[str]:
+        """Return the last lines that a paglet printed, also one that has ended."""
+        return list(self._wait(self._client.logs(agent_id, tail=tail)).lines)
+
     def transfers(self, *, in_doubt: bool = False) -> list[TransferInfo]:
         """Return the transfers the host remembers."""
         query = {"limit": "1000", **({"in_doubt": "true"} if in_doubt else {})}
