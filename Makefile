@@ -6,6 +6,7 @@ PY := .venv/bin/python
 DOCS_TESTS = $(shell find tests -name 'test_docs*.py')
 NO_ENGINE := container tests are skipped: no Docker engine answers; make engine provides one
 FAST := not slow and not docker
+CODE := paglets tests benchmarks docker
 
 .PHONY: help
 help: ## list the targets
@@ -27,8 +28,8 @@ test-fast: venv ## the tests that take under a second each, without containers: 
 
 .PHONY: check
 check: venv ## format, lint, types, import layers, docs
-	@$(PY) -m ruff format --check --quiet .
-	@$(PY) -m ruff check --quiet .
+	@$(PY) -m ruff format --check --quiet $(CODE)
+	@$(PY) -m ruff check --quiet $(CODE)
 	@$(PY) -m mypy
 	@.venv/bin/lint-imports >.venv/lint-imports.txt || { cat .venv/lint-imports.txt; exit 1; }
 	@$(PY) -m pytest -q $(DOCS_TESTS)

@@ -30,7 +30,7 @@ from paglets.model.enums import PagletStatus, Priority
 from paglets.model.message import Message
 from paglets.model.names import new_id, parse_class_name, parse_name
 from paglets.wire import bodies
-from paglets.wire.messages import encode_message, wire_message
+from paglets.wire.messages import WireMessage, encode_message, wire_message
 
 if TYPE_CHECKING:
     from paglets.remote.client import HostClient
@@ -198,6 +198,13 @@ def state(shared: Common, paglet: str) -> None:
     help="10 is handled first; 0 at once, beside the current handler.",
 )
 @click.option("--oneway", is_flag=True, help="Do not wait for the reply.")
+@click.option(
+    "--retry-for",
+    type=click.FloatRange(0, 600),
+    default=0.0,
+    metavar="SECONDS",
+    help="Repeat it under one id that long; it is handled once.",
+)
 @common
 @click.pass_obj
 def send(  # noqa: PLR0913 - one argument an option; click passes them so
@@ -210,18 +217,19 @@ def send(  # noqa: PLR0913 - one argument an option; click passes them so
     timeout: float,
     priority: int,
     oneway: bool,
+    retry_for: float,
 ) -> None:
     """Send a message of KIND to a paglet and print the reply.
 
     A VALUE is JSON where it reads as JSON, else text.
     """
     message = Message(kind, parse_pairs(arguments, whole, "--args"), priority=priority)
-    body = encode_message(wire_message(message, oneway=oneway, timeout=timeout))
+    outgoing = wire_message(message, oneway=oneway, timeout=timeout, retry_for=retry_for)
 
     async def _work(host: "HostClient") -> None:
         found = await find_paglet(host, paglet)
         with working(f"waiting for {short_id(found.agent_id)}"):
-            reply = await found.host.send(found.agent_id, body, timeout=timeout)
+            reply = await _sent(found, outgoing)
         _show_reply(shared, found, reply)
 
     ask(shared, _work)
@@ -285,6 +293,21 @@ async def _pages(
         if page.next is None:
             return found, silent
         query = {**query, "after": page.next}
+
+
+async def _sent(found: Found, message: WireMessage) -> bodies.ReplyBody:
+    """Send a message, again and again under its id where it asks for that."""
+    from paglets.connect.repeating import may_be_handled_later, never, repeat  # the HTTP stack
+
+    timeout, retry_for = message.budget_ms / 1000, message.retry_for_ms / 1000
+
+    async def attempt(number: int, left: float) -> bodies.ReplyBody:
+        allowed = min(timeout, left)
+        sent = msgspec.structs.replace(message, attempt=number, budget_ms=int(allowed * 1000))
+        return await found.host.send(found.agent_id, encode_message(sent), timeout=allowed)
+
+    worth = may_be_handled_later if retry_for else never
+    return await repeat(attempt, seconds=max(timeout, retry_for), is_worth_repeating=worth)
 
 
 def _show_list(shared: Common, found: list[bodies.AgentInfo], silent: set[str]) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from paglets.model.errors import MailboxFullError
+from paglets.model.errors import MailboxFullError, UnavailableError
 from paglets.model.refs import Epoch
 from paglets.model.transfer import PeerAddress
 from tests.cli.conftest import parsed
@@ -171,6 +171,15 @@ def test_a_full_mailbox_is_tried_again_within_the_timeout(run, mesh):
     result = run("agent", "send", "joe", "echo", "--timeout", "5")
     assert result.exit_code == 0
     assert len(mesh.alpha.attempts) == 2
+
+
+def test_retry_for_repeats_one_id_and_counts_its_attempts(run, mesh):
+    mesh.alpha.put("joe")
+    mesh.alpha.failures = [UnavailableError("starting", retry_after=0.01)]
+    result = run("agent", "send", "joe", "echo", "n=1", "--retry-for", "20")
+    assert parsed(result) == {"n": 1}
+    (first, one), (second, two) = mesh.alpha.attempts
+    assert (first, one, two) == (second, 1, 2)
 
 
 def test_dispatch_moves_and_says_where_the_paglet_is(run, mesh):
