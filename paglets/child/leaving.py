@@ -1,7 +1,7 @@
 """How a paglet leaves its process: quiesce, hook, cleanup, files, state; and how a clone is made.
 
-`Quiesce` closes the gate as soon as it is read. Then a thread of its own waits until nobody is
-inside, and the lane does the rest, ending with the state. Whatever goes wrong on the way, the host
+`Quiesce` closes the gate as soon as it is read. Where somebody is inside, a thread of its own waits
+for them; the lane does the rest, ending with the state. Whatever goes wrong on the way, the host
 gets the reason, and the paglet stays: `OpenGate` then lets messages in and starts `run()` anew.
 """
 
@@ -37,10 +37,15 @@ class Leaving:
         self._end = end
 
     def begin(self, call: Quiesce) -> None:
-        """Close the gate and go on in another thread; called by the reading thread."""
-        self._paglet.gate.close()
-        self._paglet.run.interrupt()
-        self._paglet.itinerary.interrupt()
+        """Close the gate; go on when nobody is inside. Called by the reading thread."""
+        paglet = self._paglet
+        paglet.gate.close()
+        paglet.run.interrupt()
+        paglet.itinerary.interrupt()
+        if not paglet.run.is_running and paglet.gate.wait_empty(0.0):
+            self._lane.put(lambda: self._leave(call))
+            return
+        # Waiting has a thread of its own: this one has to read on.
         threading.Thread(target=self._quiesce, args=(call,), name="quiesce", daemon=True).start()
 
     def clone_state(self, call: CloneState) -> None:
