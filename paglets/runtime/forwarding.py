@@ -235,9 +235,12 @@ class Forwarding:
         gone: list[str] = []
         await load_stored(self._store, paglet)
         for entry in paglet.mailbox.drain():
-            if (entry.oneway or entry.stored) and entry.message_id in paglet.travelled:
+            if entry.message_id in paglet.travelled:
+                # It is the target's now; only who still waits here for its outcome sends it again.
+                entry.stored = False
                 gone.append(entry.message_id)
-                continue
+                if entry.oneway or not entry.work.waiters:
+                    continue
             groups[entry.sender or entry.message_id].append(entry)
         if gone:
             await self._store.commit(DeleteMessages(paglet.agent_id, tuple(gone)))
