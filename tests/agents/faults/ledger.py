@@ -12,7 +12,6 @@ from paglets import (
     MobilityEvent,
     MoveFailedEvent,
     Paglet,
-    PagletProxyRef,
     handles,
 )
 
@@ -126,25 +125,23 @@ class Notes(Ledger):
     durability = Durability.LIFECYCLE
 
 
-@dataclass
-class TalkerState:
-    """Whom to write to, and how far it got."""
-
-    to: PagletProxyRef | None = None
-    acknowledged: list[int] = field(default_factory=list)
-    oneway: bool = False
-
-
-class Talker(Paglet[TalkerState]):
+class Talker(Paglet[None]):
     """Sends numbers to another paglet from its own process."""
 
     @handles("talk")
-    def talk(self, to: PagletProxyRef, first: int, count: int, name: str) -> list[int]:
+    def talk(self, agent_id: str, first: int, count: int, name: str) -> list[int]:
         """Send numbers one after the other; return those that were acknowledged."""
-        acknowledged = []
-        proxy = self.context.proxies.resolve(to)
+        proxy = self.context.proxies.find(agent_id)
         for number in range(first, first + count):
             message = Message("put", {"sender": name, "number": number})
             proxy.send(message, retry_for=60.0, timeout=60.0)
-            acknowledged.append(number)
-        return acknowledged
+        return list(range(first, first + count))
+
+    @handles("talk_oneway")
+    def talk_oneway(self, agent_id: str, first: int, count: int, name: str) -> list[int]:
+        """Send numbers without waiting for their handlers; return those that were taken."""
+        proxy = self.context.proxies.find(agent_id)
+        for number in range(first, first + count):
+            proxy.send_oneway(Message("put", {"sender": name, "number": number}))
+            self.sleep(0.005)
+        return list(range(first, first + count))
