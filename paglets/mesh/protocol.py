@@ -72,8 +72,10 @@ class Protocol:
 
     @property
     def has_news(self) -> bool:
-        """Whether there is news that others have not been told often enough."""
-        return len(self._session.news) > 0
+        """Whether there is news that others, if there are any, were not told often enough."""
+        mine = self.table.host_id
+        others = (m for host_id, m in self.table.members.items() if host_id != mine)
+        return len(self._session.news) > 0 and any(member.is_live for member in others)
 
     def last_heard(self, host_id: str) -> float | None:
         """Return when a host last spoke to this one itself, None if never."""
