@@ -60,6 +60,8 @@ def explain_difference(here: str, there: str, *, host: str) -> str:
         there: The other's.
         host: The other's name.
     """
+    if not (_is_listed(here) and _is_listed(there)):
+        return f"{host} has other code: {here or 'none'} here, {there or 'none'} there"
     mine, other = _parts(here), _parts(there)
     differences = []
     for name in sorted(mine.keys() | other.keys()):
@@ -67,6 +69,11 @@ def explain_difference(here: str, there: str, *, host: str) -> str:
         if left != right:
             differences.append(f"{name} ({left or 'absent'} here, {right or 'absent'} there)")
     return f"{host} has other code: {', '.join(differences) or 'no difference'}"
+
+
+def _is_listed(version: str) -> bool:
+    """Return whether a version lists its parts; one given by `--mesh-version` does not."""
+    return version.startswith("paglets-")
 
 
 def _parts(version: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from paglets.config.code import explain_difference
 from paglets.config.keys import Keyring
 from paglets.config.settings import HostSettings
 from paglets.host.identity import HostIdentity
@@ -119,7 +120,11 @@ class Membership:
                 boots=identity.boots,
             ),
             transport,
-            MeshOptions(timing=preset(Preset(settings.preset)), seeds=settings.seeds),
+            MeshOptions(
+                timing=preset(Preset(settings.preset)),
+                seeds=settings.seeds,
+                explain=lambda here, there, host: explain_difference(here, there, host=host),
+            ),
         )
         self._beacon: Beacon | None = None
         self.appeared: Callable[[HostRef], None] = _nothing

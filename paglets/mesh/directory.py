@@ -17,6 +17,9 @@ from paglets.model.refs import HostRef
 COUNTS_KIND = "counts"
 """Kind of the record that carries the numbers of active and inactive paglets."""
 
+Explain = Callable[[str, str, str], str]
+"""Says how two code versions differ: ours, the other's, the other's name."""
+
 _counts_decoder = msgspec.msgpack.Decoder(tuple[int, int])
 
 
@@ -32,6 +35,11 @@ class MeshRecord:
     payload: bytes
 
 
+def name_both(here: str, there: str, host: str) -> str:
+    """Name both code versions whole: how to read one is the owner's business."""
+    return f"{host} runs other code: {there or 'none'} there, {here or 'none'} here"
+
+
 def encode_counts(active: int, inactive: int) -> bytes:
     """Return the payload of a counts record."""
     return msgspec.msgpack.encode((active, inactive))
@@ -41,8 +49,13 @@ class Directory:
     """Looks hosts up in one engine's table."""
 
     def __init__(
-        self, protocol: Protocol, clock: Callable[[], float], wall_clock: Callable[[], float]
+        self,
+        protocol: Protocol,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+        explain: Explain = name_both,
     ) -> None:
+        self._explain = explain
         self._protocol = protocol
         self._clock = clock
         self._wall_clock = wall_clock
@@ -100,11 +113,8 @@ class Directory:
         ours = self._protocol.table.identity
         theirs = member.identity
         if theirs.code_version != ours.code_version:
-            return (
-                f"{theirs.name} runs other code: {theirs.code_version[:12] or 'none'} there, "
-                f"{ours.code_version[:12] or 'none'} here; give both the same agents, "
-                "or the same --mesh-version"
-            )
+            difference = self._explain(ours.code_version, theirs.code_version, theirs.name)
+            return f"{difference}; give both the same agents, or the same --mesh-version"
         if member.is_live and self._protocol.table.is_superseded(member):
             return f"a newer host has taken the name {theirs.name}; start one under another name"
         return None

@@ -15,7 +15,15 @@ from dataclasses import dataclass, field
 from random import Random, SystemRandom
 
 from paglets.mesh.calls import Calls, MeshTransport, Resolver
-from paglets.mesh.directory import COUNTS_KIND, Directory, MeshRecord, encode_counts, is_usable
+from paglets.mesh.directory import (
+    COUNTS_KIND,
+    Directory,
+    Explain,
+    MeshRecord,
+    encode_counts,
+    is_usable,
+    name_both,
+)
 from paglets.mesh.instructions import (
     JOIN_PATH,
     Answer,
@@ -64,6 +72,8 @@ class MeshOptions:
     wall_clock: Callable[[], float] = time.time
     """Unix seconds, for `HostRef.last_seen` only."""
     random: Random = field(default_factory=SystemRandom)
+    explain: Explain = name_both
+    """Says how the code of two hosts differs."""
 
 
 class Mesh:
@@ -76,7 +86,12 @@ class Mesh:
         seeds = tuple(parse_seed(seed) for seed in self._options.seeds)
         now = self._options.clock()
         self._protocol = Protocol(identity, self._options.timing, seeds, self._options.random, now)
-        self.directory = Directory(self._protocol, self._options.clock, self._options.wall_clock)
+        self.directory = Directory(
+            self._protocol,
+            self._options.clock,
+            self._options.wall_clock,
+            self._options.explain,
+        )
         self._notices = Notices(self.directory)
         self._calls = Calls(
             self._protocol, transport, self._options.resolve, self._options.clock, self._run
