@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from paglets.cli.asking import ask
-from paglets.cli.ids import unique
+from paglets.cli.ids import find_paglet, unique
 from paglets.cli.lazy import SuggestingGroup
 from paglets.cli.options import Common, common, host_option
 from paglets.cli.output import clock_text, print_json, print_table, say, short_ids
 from paglets.model.enums import TransferRole
-from paglets.model.errors import PagletsError, TransferNotFoundError
+from paglets.model.errors import PagletNotFoundError, PagletsError, TransferNotFoundError
 from paglets.wire.bodies import TransferInfo
 
 if TYPE_CHECKING:
@@ -28,6 +28,16 @@ class Seen:
 
     host_name: str
     info: TransferInfo
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """What is to be settled, and where."""
+
+    host_name: str
+    settle_id: str
+    """Id of a transfer, or of a paglet that is held."""
+    agent_id: str
 
 
 @click.group(cls=SuggestingGroup)
@@ -67,9 +77,10 @@ def list_(shared: Common, role: str | None, host_name: str | None, *, in_doubt: 
 def resolve(
     shared: Common, transfer_id: str, action: str | None, host_name: str | None, *, yes: bool
 ) -> None:
-    """Settle by your word a transfer whose other side never will answer.
+    """Settle by your word a transfer whose other side never will answer, or a held paglet.
 
-    Only when the other host is gone for good: what you say here wins over what it says later.
+    ID is of the transfer or of the paglet. Only when the other host is gone for good: what you say
+    here wins over what it says later.
     """
     if action is None:
         raise click.UsageError("Say --resume or --drop.")
@@ -77,14 +88,15 @@ def resolve(
     async def _work(host: "HostClient") -> None:
         found = await _find(host, transfer_id, host_name)
         if not yes:
-            question = f"{action} paglet {found.info.agent_id} on {found.host_name}?"
+            question = f"{action} paglet {found.agent_id} on {found.host_name}?"
             await asyncio.to_thread(click.confirm, question, abort=True, err=True)
-        client = host.on_host(found.host_name)
-        settled = await client.resolve(found.info.transfer_id, action)
+        settled = await host.on_host(found.host_name).resolve(found.settle_id, action)
         if shared.json:
             print_json(settled)
-        else:
+        elif settled.transfer_id:
             say(f"transfer {settled.transfer_id} is settled: {settled.outcome}")
+        else:
+            say(f"paglet {settled.agent_id} on {found.host_name} is {settled.outcome}")
 
     ask(shared, _work)
 
@@ -119,14 +131,26 @@ async def _of_host(host: "HostClient", name: str, query: dict[str, str]) -> list
         query = {**query, "after": page.next}
 
 
-async def _find(host: "HostClient", text: str, host_name: str | None) -> Seen:
+async def _find(host: "HostClient", text: str, host_name: str | None) -> Unsettled:
+    """Return the transfer, else the paglet, whose id starts so.
+
+    Raises:
+        TransferNotFoundError: There is neither.
+    """
     seen = await _all(host, {"limit": PAGE}, host_name)
     transfer_id = unique(text, [each.info.transfer_id for each in seen], "transfer")
     sides = [each for each in seen if each.info.transfer_id == transfer_id]
-    if not sides:
-        raise TransferNotFoundError(f"no host remembers a transfer that starts with {text!r}")
-    sources = [each for each in sides if each.info.role == TransferRole.SOURCE]
-    return (sources or sides)[0]
+    if sides:
+        sources = [each for each in sides if each.info.role == TransferRole.SOURCE]
+        side = (sources or sides)[0]
+        return Unsettled(side.host_name, side.info.transfer_id, side.info.agent_id)
+    try:
+        paglet = await find_paglet(host, text)
+    except PagletNotFoundError as error:
+        raise TransferNotFoundError(
+            f"no host remembers a transfer or a paglet that starts with {text!r}"
+        ) from error
+    return Unsettled(host_name or paglet.info.host_name, paglet.agent_id, paglet.agent_id)
 
 
 def _show(shared: Common, found: list[Seen]) -> None:

@@ -115,7 +115,7 @@ class Transfers:
         """Settle by an operator's word what the other side never will.
 
         Args:
-            transfer_id: Of a transfer in doubt, or the agent id of a HELD paglet.
+            transfer_id: Of a transfer in doubt, or the agent id of a paglet held or in doubt.
             action: `resume`: the paglet lives on here, in a new term. `drop`: it is given up here.
 
         Raises:
@@ -131,6 +131,8 @@ class Transfers:
                 f"{self._roster.me.name} has no transfer and no held paglet {transfer_id}",
                 transfer_id=transfer_id,
             )
+        if record is None and paglet.row.transfer_id is not None:
+            record = self._store.transfer(paglet.row.transfer_id)
         await self._apply(paglet, record, resume=action == "resume")
         if record is None:
             return self._held_info(paglet)
