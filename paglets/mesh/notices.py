@@ -64,13 +64,13 @@ class Notices:
 
     def notify_self(self, notice: NotifySelf, own: Member) -> None:
         """Tell of a change of this host itself."""
-        text, level = notice.text, logging.WARNING
+        text = notice.text
         match notice.change:
             case SelfChange.UNREACHABLE:
                 self.reachability_warning = text
             case SelfChange.REACHABLE:
                 self.reachability_warning = None
-                text, level = f"reached at {own.identity.url}", logging.INFO
+                text = f"reached at {own.identity.url}"
             case SelfChange.ROLLED_BACK:
                 self.remembered_boots = notice.boots
                 text = (
@@ -78,10 +78,11 @@ class Notices:
                     f"{notice.boots}, this is start {own.identity.boots}"
                 )
             case SelfChange.RENEWED:
-                text, level = f"took generation {own.generation}", logging.INFO
+                text = f"took generation {own.generation}"
             case SelfChange.PAUSED:
                 pass
-        log.log(level, "%s host=%s", text, own.name)
+        # Subscribers say it to people, as loudly as it deserves.
+        log.debug("%s host=%s", text, own.name)
         self._tell(MeshEvent(notice.change, self._directory.ref(own), text=text))
 
     def _tell(self, event: MeshEvent) -> None:
