@@ -1,11 +1,8 @@
 """Operations by which a paglet looks around: paglets, hosts, events, services."""
 
-import contextlib
-
 import msgspec
 
 from paglets.model.enums import PagletStatus
-from paglets.model.errors import HostNotFoundError
 from paglets.model.refs import HostRef, PagletProxyRef
 from paglets.model.transfer import PeerAddress
 from paglets.runtime.childcalls import Handler
@@ -144,11 +141,9 @@ class ChildQueries:
     async def wait_host(
         self, _paglet: LocalPaglet, body: ops.WaitHostCall, _call: HostCall
     ) -> ops.HostReplyBody:
-        """Wait for a host."""
-        with contextlib.suppress(HostNotFoundError):
-            host = await self._peers.wait_for_host(body.name, timeout=body.timeout)
-            return ops.HostReplyBody(host=host)
-        return ops.HostReplyBody(host=None)
+        """Wait for a host; HostNotFoundError says why there was none."""
+        host = await self._peers.wait_for_host(body.name, timeout=body.timeout)
+        return ops.HostReplyBody(host=host)
 
     async def events(
         self, _paglet: LocalPaglet, body: ops.EventsCall, _call: HostCall
