@@ -116,6 +116,7 @@ class ChildActions:
         if body.host is None or body.host in {self._roster.me.name, self._roster.me.url}:
             return ops.ProxyReply(ref=await self._creation.create(create, key=key))
         peer = self._targets.resolve(body.host)
+        self._targets.require_same_code(peer)
         ref = await self._calls.create(peer, create, key=key, timeout=_REMOTE_TIMEOUT)
         return ops.ProxyReply(ref=ref)
 

@@ -8,6 +8,7 @@ import time
 
 from paglets.model.enums import TransferOutcome
 from paglets.model.errors import (
+    CodeVersionError,
     HostNotFoundError,
     HostUnreachableError,
     MoveInDoubtError,
@@ -62,6 +63,21 @@ class Targets:
                 host=destination,
             )
         return _address(found)
+
+    def require_same_code(self, peer: PeerAddress) -> None:
+        """Refuse a host of other code for a creation, as the check does for a move.
+
+        Raises:
+            CodeVersionError: Names the difference.
+        """
+        known = self._hosts.by_id(peer.host_id) if peer.host_id else None
+        mine = self._hosts.self_ref().code_version
+        if known is not None and known.code_version != mine:
+            raise CodeVersionError(
+                known.error or f"{known.name} runs {known.code_version}, this host {mine}",
+                expected=mine,
+                found=known.code_version,
+            )
 
     async def check(self, row: PagletRow, ticket: TransferTicket) -> PeerAddress:
         """Ask the ticket's destination whether it would take the paglet of `row`.
