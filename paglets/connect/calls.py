@@ -32,6 +32,8 @@ Handler = Callable[[Any, float], Awaitable[wire.Struct]]  # each takes the reque
 
 PAGE = "1000"
 """Entries asked for at once."""
+CHASES = 8
+"""Hosts at which a paglet that moves about is looked for until its state was read there."""
 POLL_SECONDS = 0.2
 """Between two looks for a host that is waited for."""
 
@@ -141,12 +143,15 @@ class HttpCalls:
     async def _state(self, request: wire.RefCall, timeout: float) -> wire.StateReply:
         agent_id = request.ref.agent_id
         client = await self._ways.to_paglet(request.ref)
-        try:
-            state = await client.state(agent_id, timeout=timeout)
-        except (NotFoundError, PagletMovedError, LifecycleError):
-            info = await self._located(request.ref, timeout)
-            state = await self._ways.on(info.host_name).state(agent_id, timeout=timeout)
-        return wire.StateReply(state=state)
+        for left in reversed(range(CHASES)):
+            try:
+                return wire.StateReply(state=await client.state(agent_id, timeout=timeout))
+            except (NotFoundError, PagletMovedError, LifecycleError):
+                if not left:
+                    raise
+                info = await self._located(request.ref, timeout)
+                client = self._ways.on(info.host_name)
+        raise AssertionError("the last chase returns or raises")
 
     async def _find(self, request: wire.FindCall, timeout: float) -> wire.ProxyReply:
         if request.host is not None:

@@ -28,7 +28,7 @@ from paglets.model.transfer import PeerAddress
 from paglets.runtime.lifecycle import LIVING
 from paglets.runtime.ports import PeerCalls, PeerHosts
 from paglets.runtime.roster import LocalPaglet, Queued, Roster
-from paglets.runtime.storedqueue import load_stored
+from paglets.runtime.storedqueue import load_stored, readmit
 from paglets.store.store import Store
 from paglets.store.writes import DeleteMessages
 from paglets.wire.bodies import AgentInfo, ReplyBody
@@ -36,6 +36,8 @@ from paglets.wire.messages import WireMessage, patch_message
 
 HOP_LIMIT = 8
 """Hosts a message is forwarded through."""
+_LOOKS = 3
+"""Rounds of questions while only tombstones of a paglet are found: it is moving about."""
 _LOCATE_TIMEOUT = 2.0
 """Seconds each host has to say whether it knows a paglet."""
 _LATECOMERS = 0.25
@@ -55,6 +57,8 @@ class Forwarding:
         self._store = store
         self._hosts = hosts
         self._calls = calls
+        self._in_hand: set[tuple[str, str]] = set()
+        """Agent and message ids of what is being handed over: it is not read from the store again."""
         self.returned: Callable[[LocalPaglet], None] = _nothing
         """Told of a paglet that came back while messages were handed over: they wait for it."""
 
@@ -89,15 +93,8 @@ class Forwarding:
             )
         if tombstone is None or tombstone.row.peer is None:
             return await self._search_and_send(agent_id, message, body, deadline)
-        sender = message.sender.agent_id if message.sender else ""
-        for whose in (_ALL, sender):
-            earlier = tombstone.handing.get(whose) if sender else None
-            if earlier is not None:
-                # Messages of this sender are being handed over: this one must not overtake them.
-                await asyncio.wait([earlier], timeout=max(0.0, deadline - _now()))
         row = tombstone.row
-        if row.status is not PagletStatus.MOVED or row.peer is None:
-            raise PagletMovedError(f"{agent_id} has just come back: send again", agent_id=agent_id)
+        assert row.peer is not None
         try:
             reply = await self._send(
                 row.peer, agent_id, message, body, deadline, known=(row.epoch, row.birth_id)
@@ -108,6 +105,19 @@ class Forwarding:
             return await self._search_and_send(agent_id, message, body, deadline)
         self._shorten(tombstone, reply.address)
         return reply
+
+    async def in_turn(
+        self, tombstone: LocalPaglet, message: WireMessage, *, deadline: float
+    ) -> None:
+        """Wait while earlier messages of this sender are handed over: it must not overtake them.
+
+        The paglet may have come back when this returns.
+        """
+        sender = message.sender.agent_id if message.sender else ""
+        for whose in (_ALL, sender):
+            earlier = tombstone.handing.get(whose) if sender else None
+            if earlier is not None:
+                await asyncio.wait([earlier], timeout=max(0.0, deadline - _now()))
 
     async def send_to(
         self, ref: PagletProxyRef, message: WireMessage, body: bytes, *, deadline: float
@@ -166,14 +176,22 @@ class Forwarding:
     async def locate(self, agent_id: str) -> AgentInfo:
         """Ask the online hosts where a paglet is; the highest epoch wins.
 
+        One that is between two hosts is at the one that has promised it: messages wait there.
+
         Raises:
             PagletNotFoundError: No host that answered has it; the message names the silent ones.
         """
         hosts = [host for host in self._hosts.hosts() if host.online]
-        answers = await self._ask_all(hosts, agent_id)
-        known = [a for a in answers if isinstance(a, AgentInfo) and _has_it(a)]
-        if known:
-            return max(known, key=lambda info: Epoch(*info.epoch))
+        answers: list[AgentInfo | BaseException | None] = [None] * len(hosts)
+        for _ in range(_LOOKS):
+            answers = await self._ask_all(hosts, agent_id)
+            known = [a for a in answers if isinstance(a, AgentInfo)]
+            having = [info for info in known if _has_it(info)]
+            if having:
+                return max(having, key=_standing)
+            if not known:
+                break
+            # Only tombstones: it arrived somewhere after that host had been asked.
         silent = [h.name for h, a in zip(hosts, answers, strict=True) if isinstance(a, Exception)]
         raise PagletNotFoundError(
             f"no host of the mesh has a paglet {agent_id}"
@@ -241,7 +259,8 @@ class Forwarding:
                 gone.append(entry.message_id)
                 if entry.oneway or not entry.work.waiters:
                     continue
-            groups[entry.sender or entry.message_id].append(entry)
+            if entry.work.waiters or (paglet.agent_id, entry.message_id) not in self._in_hand:
+                groups[entry.sender or entry.message_id].append(entry)
         if gone:
             await self._store.commit(DeleteMessages(paglet.agent_id, tuple(gone)))
         return groups
@@ -249,12 +268,21 @@ class Forwarding:
     async def _hand_group(
         self, paglet: LocalPaglet, sender: str, entries: Sequence[Queued]
     ) -> None:
+        ids = {(paglet.agent_id, entry.message_id) for entry in entries}
+        self._in_hand |= ids
+        try:
+            await self._hand_in_turn(paglet, sender, entries)
+        finally:
+            self._in_hand -= ids
+
+    async def _hand_in_turn(
+        self, paglet: LocalPaglet, sender: str, entries: Sequence[Queued]
+    ) -> None:
         with _handing(paglet, sender):
             for number, entry in enumerate(entries):
                 is_last = number + 1 == len(entries)
                 if not await self._hand(paglet, entry, tell_address=is_last):
-                    for late in reversed(entries[number:]):
-                        paglet.mailbox.put_back(late)
+                    readmit(paglet, entries[number:])
                     self.returned(paglet)
                     return
 
@@ -275,6 +303,9 @@ class Forwarding:
                 result = reply if tell_address else msgspec.structs.replace(reply, address=None)
             break
         if entry.stored:
+            if paglet.row.status is not PagletStatus.MOVED:
+                # It may have come back with this very message: then ours is the one to keep.
+                return False
             await self._store.commit(DeleteMessages(paglet.agent_id, (entry.message_id,)))
         if outcome.done():
             return True
@@ -298,7 +329,12 @@ class Forwarding:
 
 
 def _has_it(info: AgentInfo) -> bool:
-    return PagletStatus(info.status) in LIVING
+    return PagletStatus(info.status) is not PagletStatus.MOVED
+
+
+def _standing(info: AgentInfo) -> tuple[Epoch, bool]:
+    """Return what decides between hosts that claim one paglet."""
+    return Epoch(*info.epoch), PagletStatus(info.status) in LIVING
 
 
 def _has_found(task: "asyncio.Task[AgentInfo | None]") -> bool:

@@ -117,6 +117,8 @@ class Inspection:
             with contextlib.suppress(TimeoutError):
                 await paglet.idle(timeout=_INSPECT_TIMEOUT)
             data = await self._committed(self._here(agent_id))
+        if not data and paglet.row.manifest.state_class is not None:
+            raise PagletNotFoundError(f"{agent_id} has just moved", agent_id=agent_id)
         return msgspec.json.encode(render(data) if data else None)
 
     def _here(self, agent_id: str) -> LocalPaglet:
@@ -138,15 +140,13 @@ class Inspection:
         return blob.data if blob.data is not None else await self._commits.spool.read(blob)
 
     async def logs(self, agent_id: str, tail: int) -> LogBody:
-        """Return what a paglet printed last, also after its process has ended."""
+        """Return what a paglet printed last, also in processes that have ended."""
         paglet = self._roster.get(agent_id)
-        lines = paglet.output.lines if paglet.output is not None else []
-        return LogBody(
-            agent_id=agent_id,
-            lines=tuple(lines[-tail:]),
-            truncated=len(lines) > tail
-            or (paglet.output is not None and paglet.output.dropped > 0),
-        )
+        rings = [ring for ring in (paglet.earlier_output, paglet.output) if ring is not None]
+        lines = [line for ring in rings for line in ring.lines]
+        shown = lines[max(0, len(lines) - tail) :]
+        start = sum(ring.dropped for ring in rings) + len(lines) - len(shown)
+        return LogBody(agent_id=agent_id, lines=tuple(shown), truncated=start > 0, start=start)
 
 
 def _take(path: Path) -> bytes:
