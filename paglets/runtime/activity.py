@@ -87,7 +87,8 @@ class Activity:
         except PagletsError:
             await link.end(grace=0)
             raise
-        paglet.link, paglet.output, paglet.gate_open = link, link.process.output, False
+        paglet.keep_output(link.process.output)
+        paglet.link, paglet.gate_open = link, False
         started = paglet.starting
         if started is None:
             started = asyncio.get_running_loop().create_future()

@@ -82,6 +82,9 @@ class LocalPaglet:
     originals: tuple[str, ...] = ()
     """Registered files to be deleted here once the present move is accepted."""
     output: OutputRing | None = None
+    """What its present process printed, or its last one."""
+    earlier_output: OutputRing | None = None
+    """What its processes before that printed on this host."""
     """What its last process printed."""
     crashes: list[float] = field(default_factory=list)
     """Unix seconds of its crashes, for the back-off of restarts."""
@@ -119,6 +122,13 @@ class LocalPaglet:
         if self.running is not None and self.running.message_id == message_id:
             return self.running
         return self.unqueued.get(message_id) or self.mailbox.get(message_id)
+
+    def keep_output(self, output: OutputRing) -> None:
+        """Take over the output of a new process; what was printed before is kept behind it."""
+        if self.output is not None and self.output is not output:
+            self.earlier_output = self.earlier_output or OutputRing()
+            self.earlier_output.absorb(self.output)
+        self.output = output
 
     async def ready(self, *, timeout: float) -> None:
         """Wait until a start that is under way has ended, one way or the other."""

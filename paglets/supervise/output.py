@@ -44,6 +44,14 @@ class OutputRing:
         """How many lines were let go to stay within the limit."""
         return self._dropped
 
+    def absorb(self, ended: "OutputRing") -> None:
+        """Keep the lines of a process that has ended behind those kept so far; in silence."""
+        on_line, self._on_line = self._on_line, None
+        self._dropped += ended.dropped
+        for line in ended.lines:
+            self._keep(line)
+        self._on_line = on_line
+
     def feed(self, data: bytes) -> None:
         """Take what was read from the pipe, cut anywhere."""
         self._take(self._decoder.decode(data))
