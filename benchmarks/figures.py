@@ -50,19 +50,24 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def of_rounds(
-    goal: Goal, rounds: Sequence[Sequence[float]], *, scale: float = 1.0, share: float = 0.5
+    goal: Goal,
+    rounds: Sequence[Sequence[float]],
+    *,
+    scale: float = 1.0,
+    share: float = 0.5,
+    note: str = "",
 ) -> Figure:
     """Return the best round's percentile, with the spread of all rounds.
 
     The best, because others use this machine too: what they take is no figure of ours.
     """
     each = [percentile(values, share) * scale for values in rounds]
-    return Figure(goal, min(each), (min(each), max(each)), sum(map(len, rounds)))
+    return Figure(goal, min(each), (min(each), max(each)), sum(map(len, rounds)), note)
 
 
-def of_rates(goal: Goal, rates: Sequence[float], samples: int) -> Figure:
+def of_rates(goal: Goal, rates: Sequence[float], samples: int, *, note: str = "") -> Figure:
     """Return the best round's rate, with the spread of all rounds."""
-    return Figure(goal, max(rates), (min(rates), max(rates)), samples)
+    return Figure(goal, max(rates), (min(rates), max(rates)), samples, note)
 
 
 def of_values(goal: Goal, values: Sequence[float]) -> Figure:

@@ -7,7 +7,7 @@ import time
 
 import psutil
 
-from benchmarks.bench import ECHO, Effort, clients, create, mesh_of, rate, timed
+from benchmarks.bench import ECHO, CpuTime, Effort, clients, create, mesh_of, rate, timed
 from benchmarks.figures import Figure, Goal, of_rates, of_rounds, of_values
 from paglets.testing.localhost import LocalHost
 from paglets.testing.localmesh import LocalMesh
@@ -44,14 +44,16 @@ async def creation(effort: Effort) -> list[Figure]:
 
             await timed(step, 10)
             await remove()
-            rounds, rates = [], []
+            rounds, rates, note = [], [], ""
             for _ in range(effort.rounds):
+                cpu = CpuTime(mesh)
                 rounds.append(await timed(step, effort.count(60)))
+                note = cpu.note(len(rounds[-1]))
                 await remove()
                 rates.append(await rate(step, 8, effort.seconds / 2))
                 await remove()
     return [
-        of_rounds(CREATE, rounds, scale=1000),
+        of_rounds(CREATE, rounds, scale=1000, note=note),
         of_rates(CREATE_RATE, [found for found, _ in rates], sum(n for _, n in rates)),
     ]
 
@@ -113,8 +115,10 @@ async def sleep(effort: Effort) -> list[Figure]:
                 await client.lifecycle(ref.agent_id, "activate")
 
             await timed(step, 5)
+            cpu = CpuTime(mesh)
             rounds = [await timed(step, effort.count(80)) for _ in range(effort.rounds)]
-    return [of_rounds(SLEEP, rounds, scale=1000)]
+            note = cpu.note(sum(map(len, rounds)))
+    return [of_rounds(SLEEP, rounds, scale=1000, note=note)]
 
 
 async def host_start(effort: Effort) -> list[Figure]:

@@ -3,11 +3,12 @@
 import asyncio
 import hashlib
 import time
+from typing import cast
 from urllib.parse import urlsplit
 
 import msgspec
 
-from benchmarks.bench import ECHO, Effort, clients, create, mesh_of, rate, timed
+from benchmarks.bench import ECHO, CpuTime, Effort, clients, create, mesh_of, rate, timed
 from benchmarks.figures import Figure, Goal, of_rates, of_rounds
 from paglets.config.keys import Keyring, client_keyring
 from paglets.model.message import Message
@@ -53,12 +54,17 @@ async def from_client(effort: Effort) -> list[Figure]:
                 await client.send(ref.agent_id, _message())
 
             await timed(step, effort.count(500))
+            cpu = CpuTime(mesh)
             alone = [await timed(step, effort.count(2000)) for _ in range(effort.rounds)]
+            alone_note = cpu.note(sum(map(len, alone)))
             ours = [await rate(step, 16, effort.seconds) for _ in range(effort.rounds)]
+        cpu = CpuTime(mesh)
         raw = [await _load(mesh.hosts[0], ref.agent_id, effort) for _ in range(effort.rounds)]
+        requests = sum(done for _, done in raw)
+        raw_note = cpu.note(requests)
     return [
-        of_rounds(HTTP, alone, scale=1000),
-        of_rates(HTTP_RATE, [found for found, _ in raw], sum(done for _, done in raw)),
+        of_rounds(HTTP, alone, scale=1000, note=alone_note),
+        of_rates(HTTP_RATE, [found for found, _ in raw], requests, note=raw_note),
         of_rates(HTTP_RATE_OURS, [found for found, _ in ours], sum(done for _, done in ours)),
     ]
 
@@ -75,8 +81,10 @@ async def durable(effort: Effort) -> list[Figure]:
                 await client.send(ref.agent_id, _message())
 
             await timed(step, 100)
+            cpu = CpuTime(mesh)
             rounds = [await timed(step, effort.count(800)) for _ in range(effort.rounds)]
-    return [of_rounds(DURABLE, rounds, scale=1000)]
+            note = cpu.note(sum(map(len, rounds)))
+    return [of_rounds(DURABLE, rounds, scale=1000, note=note)]
 
 
 async def between_paglets(effort: Effort) -> list[Figure]:
@@ -96,8 +104,10 @@ async def between_paglets(effort: Effort) -> list[Figure]:
             figures = []
             for goal, to in ((SAME, near), (OTHER, far)):
                 await calls(to, 200)
+                cpu = CpuTime(mesh)
                 rounds = [await calls(to, effort.count(1500)) for _ in range(effort.rounds)]
-                figures.append(of_rounds(goal, rounds, scale=1000))
+                note = cpu.note(sum(map(len, rounds)))
+                figures.append(of_rounds(goal, rounds, scale=1000, note=note))
     return figures
 
 
@@ -125,6 +135,7 @@ async def _load(host: LocalHost, agent_id: str, effort: Effort) -> tuple[float, 
         workers.append((transport, worker))
     began = time.perf_counter()
     for transport, worker in workers:
+        # Bounded by the row's own timeout.
         counted.append(await worker.finished)
         transport.close()
     return sum(counted) / (time.perf_counter() - began), sum(counted)
@@ -165,9 +176,9 @@ class _LoadConnection(asyncio.Protocol):
         self.finished: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(self._signer.request())
+        # uvloop's transports do not derive from asyncio.Transport.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(self._signer.request())
 
     def data_received(self, data: bytes) -> None:
         self._data += data

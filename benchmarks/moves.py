@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from benchmarks.bench import GIB, Effort, PeakMemory, clients, create, mesh_of, timed, to
+from benchmarks.bench import GIB, CpuTime, Effort, PeakMemory, clients, create, mesh_of, timed, to
 from benchmarks.figures import Figure, Goal, of_rounds
 from paglets.model.message import Message
 from paglets.remote.client import HostClient
@@ -47,9 +47,11 @@ async def small(effort: Effort) -> list[Figure]:
             await _fill(by_name["alpha"], ref.agent_id, 2048)
             shuttle = _Shuttle(by_name, ref.agent_id)
             await timed(shuttle.step, 6)
+            cpu = CpuTime(mesh)
             rounds = [await timed(shuttle.step, effort.count(100)) for _ in range(effort.rounds)]
+            note = cpu.note(sum(map(len, rounds)))
     return [
-        of_rounds(SMALL, rounds, scale=1000),
+        of_rounds(SMALL, rounds, scale=1000, note=note),
         of_rounds(SMALL_99, rounds, scale=1000, share=0.99),
     ]
 
@@ -97,7 +99,7 @@ async def clones(effort: Effort) -> list[Figure]:
 
 
 async def swarm(effort: Effort) -> list[Figure]:
-    """Measure 1,000 clones of one paglet over three hosts, eight under way at a time."""
+    """Measure 1,000 clones of one paglet over three hosts, 16 under way at a time."""
     count = effort.count(1000)
     names = ["alpha", "beta", "gamma"]
     with mesh_of(3) as mesh:
@@ -119,6 +121,7 @@ async def swarm(effort: Effort) -> list[Figure]:
     figure = Figure(SWARM, took, (took, took), 1)
     if effort.quick:
         figure.value = took * 1000 / count
+        figure.spread = (figure.value, figure.value)
         figure.note = f"reckoned from {count}"
     return [figure]
 
