@@ -7,7 +7,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from paglets.testing.dockermesh import DockerMesh
     from paglets.testing.harness import PagletHarness, Sent
+    from paglets.testing.hostcontainer import HostContainer
     from paglets.testing.localhost import LocalHost
     from paglets.testing.localmesh import LocalMesh
     from paglets.testing.observer import Observer
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from paglets.testing.waiting import wait_until
 
 __all__ = [
+    "DockerMesh",
+    "HostContainer",
     "LocalHost",
     "LocalMesh",
     "Observer",
@@ -25,6 +29,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DockerMesh": "dockermesh",
+    "HostContainer": "hostcontainer",
     "LocalHost": "localhost",
     "LocalMesh": "localmesh",
     "Observer": "observer",

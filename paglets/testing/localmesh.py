@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from paglets.config.settings import HostSettings, Limits, Timeouts
 from paglets.connect import Client
@@ -56,6 +56,7 @@ class LocalMesh:
         **overrides: object,
     ) -> None:
         self._is_temporary = folder is None
+        self._is_closed = False
         self.folder = folder or Path(tempfile.mkdtemp(prefix="paglets-mesh-"))
         """Data, logs and key of the mesh."""
         self._failpoints = dict(failpoints or {})
@@ -158,10 +159,47 @@ class LocalMesh:
         """Part a host from all others without a word: what they send each other is swallowed."""
         self._part(name, FaultKind.HANG)
 
+    def partition(self, *names: str) -> None:
+        """Part hosts from all others, as a pulled cable does; only with `proxied=True`."""
+        for name in names:
+            self.hang(name)
+
     def heal(self, name: str | None = None) -> None:
-        """Join a host with the others again; without a name, end all faults of all proxies."""
+        """Let a host go on and join it with the others again; without a name, all of them."""
+        for host in self.hosts if name is None else [self[name]]:
+            if host.is_running:
+                host.resume()
         for each in self._proxies:
             each.heal(name)
+
+    def kill(self, name: str) -> None:
+        """End a host by SIGKILL, as a power cut would."""
+        self[name].kill()
+
+    def stop(self, name: str) -> int:
+        """End a host politely; return its exit code."""
+        return self[name].stop()
+
+    def pause(self, name: str) -> None:
+        """Freeze a host: its connections are taken, nothing answers; `heal` lets it go on."""
+        self[name].pause()
+
+    def restart(self, name: str, *, new_address: bool = False, **changes: Any) -> None:
+        """Start a host again, with other settings where `changes` says so.
+
+        Args:
+            name: Which one.
+            new_address: Whether it listens on another port, without its proxy if it had one.
+            changes: Fields of HostSettings.
+        """
+        if new_address:
+            changes = {"port": free_ports(1)[0], "advertise": None, **changes}
+        self[name].restart(**changes)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was not closed yet."""
+        return not self._is_closed
 
     def _part(self, name: str, kind: FaultKind) -> None:
         self.proxy(name).apply(Fault(kind), name=name)
@@ -177,6 +215,7 @@ class LocalMesh:
 
     def close(self) -> None:
         """End all hosts and remove what is temporary."""
+        self._is_closed = True
         for host in self.hosts:
             if host.is_running:
                 host.resume()

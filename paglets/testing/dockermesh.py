@@ -1,0 +1,225 @@
+"""DockerMesh: several hosts in containers on a network of their own.
+
+    with DockerMesh(3, agents="agents") as mesh:
+        tour = mesh.client().create("tour:Tour")
+        tour.dispatch("beta")
+        mesh.kill("beta")
+
+The surface of `LocalMesh`, so that the same tests run on both; what a test does to one host is on
+`mesh["beta"]` too. Everything is removed at the end, whatever happens in between (`reaper.py`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from docker.errors import NotFound
+from docker.models.containers import Container
+from testcontainers.core.network import Network
+
+from paglets.config.settings import HostSettings, Limits, Timeouts
+from paglets.connect import Client
+from paglets.model.errors import PagletsError
+from paglets.model.names import new_id
+from paglets.testing.archives import fill_volume
+from paglets.testing.containersettings import DATA, PORT
+from paglets.testing.engine import engine, host_image
+from paglets.testing.hostcontainer import HostContainer
+from paglets.testing.localmesh import NAMES
+from paglets.testing.reaper import MESH_LABEL, labels, run_id, sweep
+from paglets.testing.waiting import wait_until
+
+
+class DockerMesh:
+    """Hosts in containers that know each other; a context manager.
+
+    Args:
+        count: Number of hosts.
+        agents: Folder or folders of the paglets' code.
+        allow: Module prefixes of packages in the image whose classes may run.
+        image: What to run; None: as `engine.host_image` says.
+        timeouts: Seconds that steps may take.
+        limits: Bounds of each host.
+        failpoints: By host name, as `PAGLETS_FAILPOINTS`, for the first run.
+        overrides: Any other fields of HostSettings, for all hosts. `seeds` are the first two hosts
+            unless said; `("hosts",)` is a name that stands for all of them.
+    """
+
+    def __init__(  # noqa: PLR0913 - a test chooses what it needs by name
+        self,
+        count: int = 3,
+        *,
+        agents: str | Path | Sequence[str | Path] = (),
+        allow: Sequence[str] = (),
+        image: str | None = None,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+        failpoints: Mapping[str, str] | None = None,
+        **overrides: object,
+    ) -> None:
+        self.image = image or host_image()
+        """What the hosts run."""
+        self.id = f"paglets-{run_id()}-{new_id()[:6]}"
+        """Names what belongs to this mesh."""
+        self._failpoints = dict(failpoints or {})
+        self._agents = [agents] if isinstance(agents, str | Path) else list(agents)
+        self._network = Network(docker_network_kw={"labels": labels(self.id)})
+        self._stand_ins: list[Container] = []
+        names = [*NAMES, *(f"host-{n}" for n in range(len(NAMES) + 1, count + 1))][:count]
+        common = HostSettings(
+            name="",
+            data=Path(DATA),
+            allow=tuple(allow),
+            seeds=tuple(f"http://{name}:{PORT}" for name in names[:2]),
+            preset="local",
+            timeouts=timeouts or Timeouts(),
+            limits=limits or Limits(),
+        )
+        common = replace(common, **overrides)  # type: ignore[arg-type]  # fields by name
+        self._settings = [(name, common) for name in names]
+        self.hosts: list[HostContainer] = []
+        """The hosts, in the order of their names; there once the mesh is entered."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __getitem__(self, name: str) -> HostContainer:
+        """Return the host of this name."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise KeyError(f"no host {name!r}; there are {', '.join(h.name for h in self.hosts)}")
+
+    def __iter__(self) -> Iterator[HostContainer]:
+        return iter(self.hosts)
+
+    def start(self) -> None:
+        """Start all hosts and wait until each sees all others online."""
+        self._network.create()
+        self.hosts = [
+            HostContainer(
+                name, image=self.image, settings=settings, network=self._network, mesh=self.id
+            )
+            for name, settings in self._settings
+        ]
+        if self._agents:
+            folders = [Path(each) for each in self._agents]
+            fill_volume(self.image, f"{self.id}-agents", folders)
+        for host in self.hosts:
+            host.start(wait=False, failpoints=self._failpoints.get(host.name, ""))
+        for host in self.hosts:
+            host.wait_ready(timeout=60)
+        self.wait_converged()
+
+    def wait_converged(self, timeout: float = 30.0) -> None:
+        """Wait until every running host sees every running host online, and no other.
+
+        Raises:
+            DeadlineError: They did not agree in time.
+        """
+        reached = [host for host in self.hosts if host.is_running and host.address]
+        expected = {host.name for host in reached}
+        for host in reached:
+            wait_until(
+                lambda host=host: _seen_by(host) == expected,  # type: ignore[misc]  # default binds the loop's value
+                timeout=timeout,
+                what=f"{host.name} sees {', '.join(sorted(expected))}",
+                interval=0.05,
+                story=host.tail,
+            )
+
+    def client(self, name: str | None = None) -> Client:
+        """Return a client that talks to the host of this name, the first one by default."""
+        return (self.hosts[0] if name is None else self[name]).client
+
+    def kill(self, name: str) -> None:
+        """End a host by SIGKILL."""
+        self[name].kill()
+
+    def stop(self, name: str) -> int:
+        """End a host politely; return its exit code."""
+        return self[name].stop()
+
+    def pause(self, name: str) -> None:
+        """Freeze a host; `heal` lets it go on."""
+        self[name].pause()
+
+    def partition(self, *names: str) -> None:
+        """Take hosts off the network: nobody reaches them, nor does the test, until `heal`."""
+        network = engine().networks.get(self._network.id)
+        for name in names:
+            network.disconnect(self[name].container, force=True)
+
+    def heal(self, name: str | None = None, *, new_address: bool = False) -> None:
+        """Let a host go on, and join it to the network again.
+
+        Args:
+            name: Which one; None for all.
+            new_address: Whether it gets another address than it had.
+        """
+        for host in self.hosts if name is None else [self[name]]:
+            host.resume()
+            if host.is_running and not host.address:
+                self._take_lowest_address(new_address=new_address)
+                network = engine().networks.get(self._network.id)
+                network.connect(host.container, aliases=host.aliases)
+
+    def restart(self, name: str, *, new_address: bool = False, **changes: Any) -> None:
+        """Start a host again, with other settings where `changes` says so.
+
+        Args:
+            name: Which one.
+            new_address: Whether it gets another address than it had.
+            changes: Fields of HostSettings.
+        """
+        host = self[name]
+        if host.is_running:
+            host.stop()
+        self._take_lowest_address(new_address=new_address)
+        host.restart(**changes)
+
+    def _take_lowest_address(self, *, new_address: bool) -> None:
+        """Let something else have the address that a host gave up; the next one differs."""
+        if new_address:
+            self._stand_ins.append(
+                engine().containers.run(
+                    self.image,
+                    entrypoint=["sleep", "3600"],
+                    network=self._network.name,
+                    labels=labels(self.id),
+                    init=True,
+                    healthcheck={"test": ["NONE"]},
+                    detach=True,
+                )
+            )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its hosts are there."""
+        return bool(self.hosts)
+
+    def close(self) -> None:
+        """End all hosts and remove whatever this mesh made."""
+        hosts, self.hosts = self.hosts, []
+        for host in hosts:
+            host.remove()
+        sweep(f"{MESH_LABEL}={self.id}")
+        with suppress(NotFound):
+            self._network.remove()
+
+
+def _seen_by(host: HostContainer) -> set[str]:
+    try:
+        return {ref.name for ref in host.client.hosts(online_only=True)}
+    except PagletsError:
+        return set()
