@@ -122,8 +122,13 @@ def _keyring(settings: HostSettings) -> Keyring | None:
 
 
 def _factory(settings: HostSettings, children: ChildrenList) -> ProcessFactory:
+    # So that `preload` finds the owner's own modules too.
+    paths = [str(folder.resolve()) for folder in settings.agents]
+    paths += filter(None, [os.environ.get("PYTHONPATH")])
     environment = child_environment(
-        os.environ, owner_names=(*settings.environment, "PAGLETS_FAILPOINTS")
+        os.environ,
+        owner_names=(*settings.environment, "PAGLETS_FAILPOINTS"),
+        extra={"PYTHONPATH": os.pathsep.join(paths)} if paths else {},
     )
     command = (sys.executable, "-m", "paglets.child")
     if settings.start_method == "spawn":
