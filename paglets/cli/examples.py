@@ -4,12 +4,17 @@ import click
 
 from paglets.cli.asking import warn_of_other_project
 from paglets.cli.errors import shown
-from paglets.cli.lazy import SuggestingGroup
+from paglets.cli.lazy import LazyGroup
 from paglets.cli.options import Common, common
 from paglets.cli.output import print_json, print_table, say, working
 
+OTHERS = {
+    "perf": ("paglets.cli.perf:perf", "Measure CPU, memory and disk of the hosts."),
+}
+"""Commands of files of their own; see `root.NOUNS`."""
 
-@click.group(cls=SuggestingGroup)
+
+@click.group(cls=LazyGroup, lazy=OTHERS)
 @common
 def examples() -> None:
     """Run packaged paglets."""

@@ -50,6 +50,11 @@ class LazyGroup(SuggestingGroup):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands into the help without loading them; called by click."""
-        rows = [(name, self._lazy[name][1]) for name in self.list_commands(ctx)]
+        rows = [(name, self._line(name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+    def _line(self, name: str) -> str:
+        if name in self._lazy:
+            return self._lazy[name][1]
+        return self.commands[name].get_short_help_str()

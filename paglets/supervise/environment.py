@@ -16,6 +16,7 @@ ALLOWED_NAMES = frozenset(
         "LANGUAGE",
         "LD_LIBRARY_PATH",
         "LOGNAME",
+        "PAGLETS_BENCHMARK_LOCK",
         "PATH",
         "SHELL",
         "SSL_CERT_DIR",
