@@ -10,10 +10,14 @@ import msgspec
 from paglets.model.enums import Priority
 from paglets.model.errors import InvalidRequestError
 from paglets.model.message import Message
+from paglets.model.names import parse_name
 from paglets.model.refs import Epoch, PagletProxyRef
 
 PROTOCOL = 1
 """Version of everything in `paglets.wire`; hosts settle with peers one version apart."""
+
+RETRY_LIMIT_MS = 600_000
+"""Longest time for which a message may be repeated: outcomes are remembered as long."""
 
 _EMPTY = msgspec.Raw(b"{}")
 _NULL = msgspec.Raw(b"null")
@@ -73,7 +77,23 @@ def decode_message(body: bytes | memoryview) -> WireMessage:
         raise InvalidRequestError(f"priority is {message.priority}; it is 0 to 10")
     if memoryview(message.args)[0] != ord("{"):
         raise InvalidRequestError("args of a message is a JSON object")
+    if message.message_id:
+        parse_name(message.message_id, what="message id")
+    _check_numbers(message)
     return message
+
+
+def _check_numbers(message: WireMessage) -> None:
+    if message.budget_ms < 0:
+        raise InvalidRequestError(f"budget_ms is {message.budget_ms}; it is not below 0")
+    if not 0 <= message.retry_for_ms <= RETRY_LIMIT_MS:
+        raise InvalidRequestError(
+            f"retry_for_ms is {message.retry_for_ms}; it is 0 to {RETRY_LIMIT_MS}"
+        )
+    if abs(message.protocol - PROTOCOL) > 1:
+        raise InvalidRequestError(
+            f"the message has protocol {message.protocol}, this host speaks {PROTOCOL}"
+        )
 
 
 def encode_message(message: WireMessage) -> bytes:
