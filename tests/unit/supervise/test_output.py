@@ -44,6 +44,17 @@ def test_a_line_without_end_is_cut_and_stays_bounded() -> None:
     assert sum(map(len, ring.lines)) <= 64 * 1024 + LINE_LIMIT
 
 
+def test_lines_of_an_ended_process_are_kept_in_silence_and_counted() -> None:
+    told: list[str] = []
+    past, ended = OutputRing(told.append, limit_bytes=12), OutputRing(limit_bytes=8)
+    past.feed(b"one\n")
+    ended.feed(b"two\nthree\nfour")
+    past.absorb(ended)
+    assert past.lines == ["three", "four"]
+    assert past.dropped == 2
+    assert told == ["one"]
+
+
 @given(st.lists(st.binary(max_size=40), max_size=20))
 def test_what_is_kept_never_exceeds_the_limit(pieces: list[bytes]) -> None:
     ring = OutputRing(limit_bytes=64)

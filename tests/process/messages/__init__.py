@@ -1,0 +1,1 @@
+"""Messages on real hosts: order, bounds, promises, and what is refused."""
