@@ -14,7 +14,7 @@ import msgspec
 
 from paglets.config.settings import HostSettings
 from paglets.connect import Client, connect
-from paglets.model.errors import DeadlineError, PagletsError
+from paglets.model.errors import DeadlineError, PagletsError, UnavailableError
 from paglets.testing.observer import Observer
 from paglets.testing.waiting import wait_until
 
@@ -167,6 +167,27 @@ class LocalHost:
         code = self._process.wait(timeout)
         self._forget_clients()
         return code
+
+    def ask_to_stop(self) -> None:
+        """Send it SIGTERM and go on; `wait_stopped` waits."""
+        assert self._process is not None, f"{self.name} was not started"
+        self._process.terminate()
+
+    def wait_stopped(self, *, timeout: float = 15.0) -> None:
+        """Wait until it has stopped by itself after `ask_to_stop`.
+
+        Raises:
+            DeadlineError: It still runs after `timeout` seconds.
+            UnavailableError: It failed while stopping; the message holds its last lines.
+        """
+        try:
+            code = self.wait_gone(timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            raise DeadlineError(
+                f"host {self.name} did not stop in {timeout:g} s:\n{self.tail()}"
+            ) from error
+        if code != 0:
+            raise UnavailableError(f"host {self.name} stopped with {code}:\n{self.tail()}")
 
     def pause(self) -> None:
         """Freeze it: the kernel still takes its connections, nothing answers."""

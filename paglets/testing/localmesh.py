@@ -71,7 +71,7 @@ class LocalMesh:
             data=self.folder,
             agents=tuple(Path(each).resolve() for each in folders),
             allow=tuple(allow),
-            key_file=self.folder / "mesh.key",
+            key_file=self.key_file,
             preset="local",
             timeouts=timeouts or Timeouts(),
             limits=limits or Limits(),
@@ -113,6 +113,11 @@ class LocalMesh:
 
     def __iter__(self) -> Iterator[LocalHost]:
         return iter(self.hosts)
+
+    @property
+    def key_file(self) -> Path:
+        """The key all of them share."""
+        return self.folder / "mesh.key"
 
     def start(self) -> None:
         """Start all hosts and wait until each sees all others online."""

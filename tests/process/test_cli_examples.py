@@ -7,15 +7,14 @@ import sys
 import pytest
 
 import paglets
-from paglets.examples.demo.localhosts import LocalMesh
+from paglets.testing.localmesh import LocalMesh
 
 pytestmark = pytest.mark.slow
 
 
 def test_a_tour_sees_every_host_once_and_is_disposed_of():
-    with LocalMesh(("alpha", "beta"), [], keep=False) as mesh:
-        mesh.start()
-        alpha = mesh.hosts["alpha"]
+    with LocalMesh(2) as mesh:
+        alpha = mesh["alpha"]
         with paglets.connect(alpha.url, mesh.key_file) as client:
             client.mesh.wait_for_host("beta", 15)
         shared = ["--url", alpha.url, "--key-file", str(mesh.key_file), "--json"]

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from paglets.examples.demo.localhosts import DemoError, LocalHost, free_ports
+from paglets import DeadlineError
 from paglets.examples.machine import look_around, parse_meminfo
+from paglets.testing.localhost import free_ports
+from paglets.testing.localmesh import LocalMesh
 
 pytestmark = pytest.mark.slow
 
@@ -34,10 +36,10 @@ def test_the_demo_holds_all_its_claims_and_leaves_nothing_behind(tmp_path: Path)
 
 
 def test_a_host_that_cannot_start_is_told_with_what_it_printed(tmp_path: Path):
-    host = LocalHost("alpha", tmp_path, free_ports(1)[0], ["--seed", "ftp://nowhere"])
-    host.start()
-    with pytest.raises(DemoError, match=r"(?s)ended at once with 1.*the scheme is http or https"):
-        host.wait_ready()
+    mesh = LocalMesh(1, folder=tmp_path, bind="203.0.113.1")
+    with pytest.raises(DeadlineError, match=r"(?s)alpha ended while it started.*assign requested"):
+        mesh.start()
+    mesh.close()
 
 
 def test_free_ports_are_different_ones():

@@ -14,7 +14,7 @@ import pytest
 
 import paglets
 from paglets.connect.entry import running_hosts
-from paglets.examples.demo.localhosts import free_ports
+from paglets.testing.localhost import free_ports
 
 README = Path(__file__).parents[2] / "README.md"
 PATIENCE = 30.0

@@ -2,17 +2,18 @@
 
 import signal
 import sys
-import time
-from collections.abc import Callable
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from paglets import Itinerary, Message, PagletProxy, Stop, connect
+from paglets import Itinerary, Message, PagletProxy, Stop
 from paglets.connect import Client
 from paglets.examples.demo.explorer import Count, Explorer, ExplorerState, Logbook
-from paglets.examples.demo.localhosts import DemoError, LocalMesh
 from paglets.examples.demo.narrator import Narrator
 from paglets.model.enums import PagletStatus
 from paglets.model.errors import MoveInDoubtError, PagletsError
+from paglets.testing.localmesh import LocalMesh
+from paglets.testing.waiting import wait_until
 from paglets.wire.bodies import AgentInfo
 
 HOSTS = ("alpha", "beta", "gamma")
@@ -21,9 +22,12 @@ NOTES = 20
 """Notes given to the explorer before its host-to-be is killed."""
 PATIENCE = 15.0
 """Seconds for any one thing to happen; each takes well under one."""
-POLL_SECONDS = 0.05
-TRAP = {"PAGLETS_FAILPOINTS": "arrival.after_accepted=kill9*1"}
+TRAP = "arrival.after_accepted=kill9*1"
 """Kills a host by SIGKILL when it has taken a paglet in and before it can say so."""
+
+
+class DemoError(Exception):
+    """Something did not happen as the demo says."""
 
 
 def run_demo(*, keep: bool = False) -> int:
@@ -34,15 +38,16 @@ def run_demo(*, keep: bool = False) -> int:
     """
     narrator = Narrator(sys.stdout)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # hosts end too then
+    folder = Path(tempfile.mkdtemp(prefix="paglets-demo-")) if keep else None
+    mesh = LocalMesh(len(HOSTS), preload=(Explorer.__module__,), folder=folder)
     try:
-        with LocalMesh(HOSTS, ["--preload", Explorer.__module__], keep=keep) as mesh:
-            tell_story(mesh, narrator)
-            if keep:
-                narrator.tell(f"logs and stores are in {mesh.home}")
+        tell_story(mesh, narrator)
     except (DemoError, PagletsError) as error:
         narrator.tell(f"FAILED: {error}")
         return 1
-    left = f"but {mesh.home}" if keep else "behind"
+    finally:
+        mesh.close()
+    left = f"but logs and stores in {mesh.folder}" if keep else "behind"
     narrator.tell(f"{narrator.checks} claims checked, all held; nothing is left {left}.")
     return 0
 
@@ -57,19 +62,18 @@ def tell_story(mesh: LocalMesh, narrator: Narrator) -> None:
     narrator.chapter("Three hosts on this machine")
     with narrator.timed("alpha, beta and gamma are up, each a process with an API and a store"):
         mesh.start()
-    with connect(mesh.hosts[HOME].url, mesh.key_file) as client:
-        story = Story(mesh, narrator, client)
-        story.meet()
-        story.tour()
-        story.fan_out()
-        story.sleep()
-        story.kill_in_the_middle()
-        story.count_everything()
+    story = Story(mesh, narrator, mesh.client(HOME))
+    story.meet()
+    story.tour()
+    story.fan_out()
+    story.sleep()
+    story.kill_in_the_middle()
+    story.count_everything()
     narrator.chapter("Good night")
     with narrator.timed("all hosts stopped by SIGTERM, each with exit code 0"):
-        for host in mesh.hosts.values():
+        for host in mesh:
             host.ask_to_stop()
-        for host in mesh.hosts.values():
+        for host in mesh:
             host.wait_stopped()
 
 
@@ -101,7 +105,7 @@ class Story:
         plan = Itinerary(stops=[Stop(name, arrival=["look"]) for name in (*HOSTS[1:], HOME)])
         self._explorer = self._client.create(Explorer, ExplorerState(plan), host=HOME)
         with narrator.timed("visited beta, gamma and alpha, in a new process each time"):
-            wait_until("the tour is done", lambda: self._logbook().is_done)
+            wait_until(lambda: self._logbook().is_done, timeout=PATIENCE, what="the tour is done")
         sights = self._logbook().sights
         narrator.table(
             ("host", "python", "cpus", "load", "memory free", "disk free", "processes", "pid"),
@@ -169,7 +173,7 @@ class Story:
 
     def kill_in_the_middle(self) -> None:
         """A host is killed between taking the paglet in and saying so."""
-        narrator, victim = self._narrator, self._mesh.hosts[VICTIM]
+        narrator, victim = self._narrator, self._mesh[VICTIM]
         narrator.chapter("kill -9 in the middle of a move")
         for number in range(NOTES):
             self._it.send(Message("note", {"text": f"note {number}"}))
@@ -180,13 +184,13 @@ class Story:
         ):
             victim.ask_to_stop()
             victim.wait_stopped()
-            victim.start(TRAP)
-            victim.wait_ready()
+            victim.start(failpoints=TRAP)
         with ThreadPoolExecutor(2) as pool:
             self._client.mesh.wait_for_host(VICTIM, PATIENCE)
             narrator.tell("dispatched the explorer to gamma …")
             moving = pool.submit(self._move_to_victim)
-            self._check(victim.wait_killed(PATIENCE) == signal.SIGKILL, "gamma was killed -9")
+            killed = victim.wait_gone(timeout=PATIENCE) == -signal.SIGKILL
+            self._check(killed, "gamma was killed -9")
             status = self._it.info().status
             self._check(
                 status == PagletStatus.MOVING,
@@ -195,7 +199,6 @@ class Story:
             late = pool.submit(self._note_late)
             with narrator.timed("restarted gamma, and the move was settled"):
                 victim.start()
-                victim.wait_ready()
                 moving.result(2 * PATIENCE)
             late.result(2 * PATIENCE)
         notes = self._logbook().notes
@@ -229,7 +232,9 @@ class Story:
         try:
             self._it.dispatch(VICTIM)
         except MoveInDoubtError:  # the caller's patience ended first; the hosts' does not
-            wait_until("the move is settled", lambda: where(self._it) == VICTIM)
+            wait_until(
+                lambda: where(self._it) == VICTIM, timeout=PATIENCE, what="the move is settled"
+            )
 
     def _note_late(self) -> None:
         message = Message("note", {"text": "sent while it was in doubt"})
@@ -238,9 +243,8 @@ class Story:
     def _living(self) -> list[AgentInfo]:
         """Return what every host itself lists as a paglet of its own."""
         found: list[AgentInfo] = []
-        for host in self._mesh.hosts.values():
-            with connect(host.url, self._mesh.key_file) as client:
-                found.extend(client.agents())
+        for host in self._mesh:
+            found.extend(host.client.agents())
         return [info for info in found if info.status != PagletStatus.MOVED]
 
     def _check(self, holds: bool, claim: str) -> None:
@@ -253,16 +257,3 @@ def where(paglet: PagletProxy) -> str:
     """Return the name of the host a paglet is active on, empty while it is on none."""
     info = paglet.info()
     return info.host_name if info.status == PagletStatus.ACTIVE else ""
-
-
-def wait_until(what: str, holds: Callable[[], bool]) -> None:
-    """Return as soon as `holds()`.
-
-    Raises:
-        DemoError: It did not within `PATIENCE` seconds.
-    """
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > deadline:
-            raise DemoError(f"waited {PATIENCE:g} s in vain until {what}")
-        time.sleep(POLL_SECONDS)
