@@ -45,10 +45,12 @@ class Effort:
         return 1.5 if self.quick else 4.0
 
 
-def mesh_of(count: int, *, state_bytes: int = 64 * 1024**2) -> LocalMesh:
+def mesh_of(
+    count: int, *, state_bytes: int = 64 * 1024**2, preload: tuple[str, ...] = ()
+) -> LocalMesh:
     """Return hosts that allow the benchmarks' paglets."""
     limits = Limits(state_bytes=state_bytes)
-    return LocalMesh(count, agents=AGENTS, limits=limits)
+    return LocalMesh(count, agents=AGENTS, limits=limits, preload=preload)
 
 
 @asynccontextmanager

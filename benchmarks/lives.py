@@ -17,6 +17,8 @@ CREATE = Goal("create", "create an active paglet, durable, over HTTP, p50", "ms"
 CREATE_RATE = Goal(
     "create-rate", "the same from 8 clients", "/s", 150, "163/s forks", more_is_better=True
 )
+PRELOADED = Goal("create-preloaded", "the same, its module under `preload`, p50", "ms", 5.0)
+USS_PRELOADED = Goal("uss-preloaded", "USS of one idle paglet, module preloaded", "MiB", 2.5)
 USS_100 = Goal("uss-100", "USS of one of 100 idle paglets", "MiB", 2.5, "fork ~1 MiB; Ray 42")
 USS_1000 = Goal("uss-1000", "USS of one of 1,000 idle paglets", "MiB", 2.5, "fork ~1 MiB; Ray 42")
 TOTAL_1000 = Goal("memory-1000", "1,000 active paglets, host and all, USS", "GiB", 3.0)
@@ -55,6 +57,26 @@ async def creation(effort: Effort) -> list[Figure]:
     return [
         of_rounds(CREATE, rounds, scale=1000, note=note),
         of_rates(CREATE_RATE, [found for found, _ in rates], sum(n for _, n in rates)),
+    ]
+
+
+async def preloaded(effort: Effort) -> list[Figure]:
+    """Measure creations and memory where the forkserver has imported the class."""
+    with mesh_of(1, preload=("figure_paglets",)) as mesh:
+        async with clients(mesh) as by_name:
+            client = by_name["alpha"]
+
+            async def step() -> None:
+                await create(client)
+
+            await timed(step, 10)
+            cpu = CpuTime(mesh)
+            rounds = [await timed(step, effort.count(60)) for _ in range(effort.rounds)]
+            note = cpu.note(sum(map(len, rounds)))
+            each = _uss(mesh.hosts[0])
+    return [
+        of_rounds(PRELOADED, rounds, scale=1000, note=note),
+        of_values(USS_PRELOADED, each),
     ]
 
 

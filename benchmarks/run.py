@@ -31,6 +31,7 @@ ROW_TIMEOUT = 300.0
 
 ROWS: dict[str, Callable[[Effort], Awaitable[list[Figure]]]] = {
     "create": lives.creation,
+    "create-preloaded": lives.preloaded,
     "memory": lives.memory,
     "message": messages.from_client,
     "message-durable": messages.durable,
