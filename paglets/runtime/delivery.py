@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import NoReturn, Protocol
@@ -14,9 +15,11 @@ import msgspec
 from paglets.model.enums import PagletStatus, Priority
 from paglets.model.errors import (
     CallCycleError,
+    HandlerError,
     LifecycleError,
     MessageExpiredError,
     MoveInDoubtError,
+    NotHandledError,
     PagletCrashedError,
     PagletInactiveError,
     PagletNotFoundError,
@@ -25,7 +28,7 @@ from paglets.model.errors import (
 )
 from paglets.model.names import new_id
 from paglets.runtime.lane import FIRST, Lane
-from paglets.runtime.lifecycle import PROMISED
+from paglets.runtime.lifecycle import LIVING, PROMISED
 from paglets.runtime.outcomes import decode_outcome, make_room, remember_seconds
 from paglets.runtime.roster import LocalPaglet, Queued, Roster, Work
 from paglets.runtime.storedqueue import stored_entry
@@ -51,6 +54,11 @@ class Elsewhere(Protocol):
         deadline: float,
     ) -> ReplyBody:
         """Send a message on to where its paglet is; `deadline` on the loop's clock."""
+
+    async def in_turn(
+        self, tombstone: LocalPaglet, message: WireMessage, *, deadline: float
+    ) -> None:
+        """Wait until earlier messages of this sender have been handed over."""
 
 
 class Delivery:
@@ -94,6 +102,9 @@ class Delivery:
             message = decode_message(body)
         deadline = asyncio.get_running_loop().time() + message.budget_ms / 1000
         paglet = self._roster.find(agent_id)
+        if paglet is not None and paglet.row.status is PagletStatus.MOVED:
+            await self._elsewhere.in_turn(paglet, message, deadline=deadline)
+            paglet = self._roster.find(agent_id)
         if paglet is None or paglet.row.status is PagletStatus.MOVED:
             return await self._elsewhere.forward(agent_id, paglet, message, body, deadline=deadline)
         known = message.epoch
@@ -110,9 +121,27 @@ class Delivery:
                 return admitted
             entry = admitted
         if message.oneway:
+            await self._leave_behind(paglet, entry, deadline, caller_gone)
             return self._addressed(paglet, message, ReplyBody())
         reply = await self._outcome(paglet, entry, deadline, caller_gone)
         return self._addressed(paglet, message, reply)
+
+    async def _leave_behind(
+        self,
+        paglet: LocalPaglet,
+        entry: Queued,
+        deadline: float,
+        caller_gone: asyncio.Future[None] | None,
+    ) -> None:
+        """Wait until a one-way message that came during a move is where the paglet is.
+
+        Its sender may reach the target by another way: told sooner that this message is taken, its
+        next one would overtake it.
+        """
+        if paglet.row.status in LIVING or entry.message_id in paglet.travelled:
+            return
+        with contextlib.suppress(HandlerError, NotHandledError):  # told to nobody: it is one-way
+            await self._outcome(paglet, entry, deadline, caller_gone)
 
     def _addressed(self, paglet: LocalPaglet, message: WireMessage, reply: ReplyBody) -> ReplyBody:
         if not message.hops or reply.address is not None:

@@ -58,7 +58,7 @@ class Forwarding:
         self._hosts = hosts
         self._calls = calls
         self._in_hand: set[tuple[str, str]] = set()
-        """Agent and message ids of what is being handed over: it is not read from the store again."""
+        """Agent and message ids of what is being handed over, not to be read again meanwhile."""
         self.returned: Callable[[LocalPaglet], None] = _nothing
         """Told of a paglet that came back while messages were handed over: they wait for it."""
 
@@ -290,7 +290,7 @@ class Forwarding:
         """Hand over one message; False where the paglet has come back and takes it here."""
         outcome = entry.work.outcome
         while True:
-            if paglet.row.status is not PagletStatus.MOVED:
+            if _is_back(paglet):
                 return False
             try:
                 reply = await self._hand_once(paglet, entry)
@@ -303,7 +303,7 @@ class Forwarding:
                 result = reply if tell_address else msgspec.structs.replace(reply, address=None)
             break
         if entry.stored:
-            if paglet.row.status is not PagletStatus.MOVED:
+            if _is_back(paglet):
                 # It may have come back with this very message: then ours is the one to keep.
                 return False
             await self._store.commit(DeleteMessages(paglet.agent_id, (entry.message_id,)))
@@ -326,6 +326,10 @@ class Forwarding:
             entry.body, hops=1, attempt=2, budget_ms=int(left * 1000), timestamp=time.time()
         )
         return await self._calls.send(row.peer, paglet.agent_id, body, timeout=left)
+
+
+def _is_back(paglet: LocalPaglet) -> bool:
+    return paglet.row.status is not PagletStatus.MOVED
 
 
 def _has_it(info: AgentInfo) -> bool:

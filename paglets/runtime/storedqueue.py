@@ -4,6 +4,8 @@ Read when a process is about to take them, or when they are handed over to where
 """
 
 import asyncio
+from collections.abc import Sequence
+from functools import partial
 
 from paglets.model.enums import Priority
 from paglets.model.errors import MessageExpiredError, PagletsError
@@ -96,6 +98,36 @@ def rejoin(paglet: LocalPaglet, came: frozenset[str]) -> None:
     for entry in reversed(staying):
         paglet.mailbox.put_back(entry)
     paglet.travelled = frozenset()
+
+
+def readmit(paglet: LocalPaglet, entries: Sequence[Queued]) -> None:
+    """Queue messages that could not be handed over, before all others: the paglet has come back.
+
+    It may have brought some of them along, or handled them; who waits here hears of that one.
+    """
+    for entry in reversed(entries):
+        kept = paglet.remembered.get(entry.message_id)
+        present = paglet.in_flight(entry.message_id)
+        if kept is not None:
+            _settle(entry, decode_outcome(kept.outcome))
+            if entry.stored:
+                paglet.unsaved_done.append(entry.message_id)
+        elif present is not None:
+            present.stored |= entry.stored
+            present.work.outcome.add_done_callback(partial(_pass_on, entry))
+        else:
+            paglet.mailbox.put_back(entry)
+
+
+def _pass_on(entry: Queued, outcome: asyncio.Future[ReplyBody]) -> None:
+    if outcome.cancelled() or entry.work.outcome.done():
+        entry.work.outcome.cancel()
+        return
+    error = outcome.exception()
+    if error is not None:
+        entry.work.outcome.set_exception(error)
+    else:
+        entry.work.outcome.set_result(outcome.result())
 
 
 def _settle(entry: Queued, outcome: ReplyBody | PagletsError) -> None:

@@ -12,6 +12,7 @@ from paglets import (
     MobilityEvent,
     MoveFailedEvent,
     Paglet,
+    PagletsError,
     handles,
 )
 
@@ -141,7 +142,13 @@ class Talker(Paglet[None]):
     def talk_oneway(self, agent_id: str, first: int, count: int, name: str) -> list[int]:
         """Send numbers without waiting for their handlers; return those that were taken."""
         proxy = self.context.proxies.find(agent_id)
+        taken = []
         for number in range(first, first + count):
-            proxy.send_oneway(Message("put", {"sender": name, "number": number}))
+            try:
+                proxy.send_oneway(Message("put", {"sender": name, "number": number}))
+            except PagletsError as error:
+                print(number, "was not taken:", error)
+            else:
+                taken.append(number)
             self.sleep(0.005)
-        return list(range(first, first + count))
+        return taken
