@@ -27,6 +27,7 @@ from paglets.runtime.lifecycle import PROMISED, Settled, decide_outcome
 from paglets.runtime.ports import PeerCalls
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import LocalPaglet, Roster
+from paglets.runtime.targets import reason_of
 from paglets.runtime.tasks import Tasks
 from paglets.store.rows import PagletRow, TransferRow
 from paglets.store.store import Store
@@ -292,7 +293,7 @@ class Courier:
         error = TransferError(
             f"{record.peer.name} did not take {record.agent_id}: "
             f"{reason.message if reason else 'it refused'}",
-            reason=reason.code if reason else "refused",
+            reason=reason_of(reason) if reason else "refused",
             target=record.peer.name,
             agent_id=record.agent_id,
         )

@@ -149,7 +149,7 @@ class Targets:
                 reason = parse_error_body(record.reason, 409) if record.reason else None
                 raise TransferError(
                     f"{record.peer.name} refused {record.agent_id}",
-                    reason=reason.code if reason else "refused",
+                    reason=reason_of(reason) if reason else "refused",
                 )
             case TransferOutcome.UNDECIDED:
                 raise MoveInDoubtError(
@@ -163,10 +163,16 @@ def _address(host: HostRef) -> PeerAddress:
     return PeerAddress(host.host_id, host.name, host.url)
 
 
+def reason_of(error: PagletsError) -> str:
+    """Return the code of what stood in the way: a target's own word where it gave one."""
+    own = error.detail.get("reason") if isinstance(error, TransferError) else None
+    return own if isinstance(own, str) else error.code
+
+
 def _refused(peer: PeerAddress, error: PagletsError) -> TransferError:
     name = peer.name or peer.url
     return TransferError(
         f"{name} would not take it, nothing has changed: {error.message}",
-        reason=error.code,
+        reason=reason_of(error),
         target=name,
     )
