@@ -1,8 +1,17 @@
 """A paglet that goes by name, for tests of the mesh."""
 
+import time
 from dataclasses import dataclass, field
 
-from paglets import HostNotFoundError, Message, Paglet, TransferError, TransferTicket, handles
+from paglets import (
+    HostNotFoundError,
+    Message,
+    Paglet,
+    PagletsError,
+    TransferError,
+    TransferTicket,
+    handles,
+)
 
 
 @dataclass
@@ -29,9 +38,7 @@ class Wanderer(Paglet[WandererState]):
         self.state.places.append(self.context.host_name)
 
     @handles("go")
-    def go(
-        self, to: str, capabilities: list[str] | None = None, version: str | None = None
-    ) -> str:
+    def go(self, to: str, capabilities: list[str] | None = None, version: str | None = None) -> str:
         """Move; return why not if it stays."""
         ticket = TransferTicket(
             destination=to,
@@ -53,6 +60,14 @@ class Wanderer(Paglet[WandererState]):
         """Clone by a host's name alone; return the clone's id."""
         return self.clone(to).agent_id
 
+    @handles("create")
+    def create(self, at: str) -> str:
+        """Create another one at a host; return its id or why there is none."""
+        try:
+            return self.context.create(Wanderer, host=at).agent_id
+        except PagletsError as error:
+            return error.message
+
     @handles("wait")
     def wait(self, name: str, timeout: float) -> str:
         """Wait for a host; return its URL or why there is none."""
@@ -66,6 +81,17 @@ class Wanderer(Paglet[WandererState]):
         """Return a host's URL as this host knows it."""
         host = self.context.mesh.lookup(name)
         return None if host is None else host.url
+
+    @handles("linger")
+    def linger(self, seconds: float) -> None:
+        """Be busy."""
+        self.lingers = True
+        time.sleep(seconds)
+
+    @handles("lingers")
+    def is_lingering(self) -> bool:
+        """Return whether it is busy; asked by an UNQUEUED message."""
+        return getattr(self, "lingers", False)
 
     @handles("places")
     def places(self) -> list[str]:
