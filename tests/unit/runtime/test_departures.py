@@ -1,0 +1,347 @@
+"""From the check to the promise: whatever fails before MOVING leaves the paglet here."""
+
+import asyncio
+
+import pytest
+
+from paglets.failpoints import arm, disarm
+from paglets.model.enums import EnvelopeKind, PagletStatus, TransferOutcome, Verb
+from paglets.model.errors import (
+    BusyError,
+    CodeVersionError,
+    HookError,
+    LifecycleError,
+    MoveInDoubtError,
+    PagletCrashedError,
+    PagletNotFoundError,
+    StorageFullError,
+    TransferError,
+)
+from paglets.model.inactive import DeactivationPolicy
+from paglets.model.refs import Epoch
+from paglets.model.transfer import TransferTicket
+from paglets.runtime.courier import envelope_of
+from paglets.runtime.creation import Creation
+from paglets.runtime.departures import Departures
+from paglets.runtime.idempotency import Once
+from paglets.runtime.inactivity import Inactivity
+from paglets.runtime.packing import Packer
+from paglets.runtime.quiescing import Quiescer
+from paglets.runtime.targets import Targets
+from paglets.runtime.unpacking import Unpacker
+from paglets.wire.bodies import CheckAnswer, Claim, FenceBody
+from paglets.wire.calls import Failed, OpenGate, Quiesce
+from paglets.wire.failures import encode_failure
+from tests.unit.runtime.conftest import TIMEOUTS
+from tests.unit.runtime.fakes import unreachable, until, word
+from tests.unit.runtime.samples import ALPHA, BETA, make_host, make_moving, make_record, make_row
+
+TICKET = TransferTicket(destination="beta", retry_interval=0.0)
+YES = CheckAnswer(
+    host_id="id-beta", name="beta", url="http://beta:8765", protocol=1, code_version="v1"
+)
+
+
+@pytest.fixture
+def verbs(bench, tmp_path):
+    """Departures, inactivity and creation on the bench."""
+    bench.hosts.known = [make_host(BETA)]
+    bench.calls.answer("check", YES)
+    bench.calls.answer("settled", None)
+    bench.once = Once(bench.store)
+    bench.quiescer = Quiescer(bench.commits, TIMEOUTS)
+    shared = {
+        "roster": bench.roster,
+        "commits": bench.commits,
+        "activity": bench.activity,
+        "quiescer": bench.quiescer,
+        "recorder": bench.recorder,
+        "once": bench.once,
+        "timeouts": TIMEOUTS,
+    }
+    bench.departures = Departures(
+        **shared,
+        store=bench.store,
+        courier=bench.courier,
+        targets=Targets(ALPHA, bench.hosts, bench.calls),
+        packer=Packer(ALPHA, tmp_path / "work"),
+        unpacker=Unpacker(bench.store.spool, tmp_path / "work", None),
+    )
+    bench.inactivity = Inactivity(**shared, tasks=bench.tasks)
+    bench.creation = Creation(
+        **shared,
+        store=bench.store,
+        starter=bench.starter,
+        admission=None,
+        folders=(tmp_path / "work",),
+    )
+    bench.courier.resume = bench.departures.resume
+    return bench
+
+
+async def running(bench):
+    paglet = await bench.put(make_row())
+    await bench.activity.revive(paglet, "recovered")
+    return paglet
+
+
+async def dispatch(bench, *, key=None):
+    return await bench.departures.dispatch("tour", TICKET, reason=EnvelopeKind.DISPATCH, key=key)
+
+
+async def fence(bench, epoch=Epoch(0, 3)):
+    claim = Claim(agent_id="tour", birth_id="birth", epoch=epoch, owner=BETA)
+    await bench.fencing.fence(FenceBody(claims=(claim,)))
+
+
+async def test_a_move_carries_what_the_process_left_as_its_last_act(verbs):
+    paglet = await running(verbs)
+    old = paglet.link
+    verbs.calls.answer("offer", word("accepted"))
+    verbs.calls.scripts["offer"] = [
+        lambda peer, transfer_id, *_: word("accepted", transfer_id=transfer_id)
+    ]
+    ref = await dispatch(verbs)
+    assert (ref.host_name, ref.epoch) == ("beta", Epoch(0, 1))
+    ((_, _, header, parts),) = verbs.calls.named("offer")
+    assert parts == [b"left"]
+    assert old.is_over
+    assert old.has_left
+    assert verbs.row().status is PagletStatus.MOVED
+    assert header[:4] == b"PGLT"
+
+
+async def test_a_refusal_by_the_check_changes_nothing(verbs):
+    paglet = await running(verbs)
+    link = paglet.link
+    verbs.calls.answer("check", CodeVersionError("other code"))
+    with pytest.raises(TransferError):
+        await dispatch(verbs)
+    assert paglet.link is link
+    assert paglet.gate_open
+    assert link.process.sent(Quiesce) == []
+    assert verbs.row().epoch == Epoch(0, 0)
+
+
+async def test_a_hook_that_raises_leaves_the_same_process_answering(verbs):
+    failure = encode_failure(HookError("on_dispatching raised"))
+    verbs.starter.answers = {Quiesce: lambda frame: Failed(call=frame.call, failure=failure)}
+    paglet = await running(verbs)
+    link = paglet.link
+    with pytest.raises(HookError):
+        await dispatch(verbs)
+    assert paglet.link is link
+    assert paglet.gate_open
+    assert len(link.process.sent(OpenGate)) == 2
+
+
+async def test_a_full_disk_under_the_promise_starts_it_again_from_what_was_taken(verbs):
+    paglet = await running(verbs)
+    arm("move.moving_commit=enospc*1")
+    try:
+        with pytest.raises(StorageFullError):
+            await dispatch(verbs)
+    finally:
+        disarm()
+    assert verbs.starter.births[-1].state.data == b"left"
+    assert paglet.gate_open
+    assert verbs.row().status is PagletStatus.ACTIVE
+    assert paglet.travelled == frozenset()
+
+
+async def test_a_process_that_ends_while_it_is_asked_to_leave_is_one_crash(verbs):
+    def die(frame):
+        verbs.starter.links[0].process.exit(1)
+
+    verbs.starter.answers = {Quiesce: die}
+    await running(verbs)
+    with pytest.raises(PagletCrashedError):
+        await dispatch(verbs)
+    await until(lambda: verbs.row().status is PagletStatus.CRASHED)
+    assert verbs.kinds().count("crash") == 1
+    assert verbs.calls.named("offer") == []
+
+
+async def test_a_copy_fenced_while_it_leaves_is_not_promised(verbs):
+    paglet = await running(verbs)
+    taken = verbs.quiescer.take
+
+    async def fenced(*args, **options):
+        left = await taken(*args, **options)
+        await fence(verbs)
+        return left
+
+    verbs.quiescer.take = fenced
+    with pytest.raises(LifecycleError, match="became moved meanwhile"):
+        await dispatch(verbs)
+    assert verbs.row().status is paglet.row.status is PagletStatus.MOVED
+    assert verbs.row().epoch == Epoch(0, 3)
+    assert verbs.store.transfers() == []
+    assert len(verbs.starter.births) == 1
+
+
+async def test_a_sleeper_fenced_during_the_check_is_not_promised(verbs):
+    await verbs.put(make_row(PagletStatus.INACTIVE))
+    verbs.calls.answer("check", asyncio.ensure_future(_then(fence(verbs), YES)))
+    with pytest.raises(LifecycleError):
+        await dispatch(verbs)
+    assert verbs.row().status is PagletStatus.MOVED
+    assert verbs.store.transfers() == []
+
+
+async def _then(work, answer):
+    await work
+    return answer
+
+
+async def test_a_sleeper_moves_without_being_started(verbs):
+    await verbs.put(make_row(PagletStatus.INACTIVE, policy=DeactivationPolicy()))
+    verbs.calls.answer("offer", unreachable(connected=True))
+    with pytest.raises(MoveInDoubtError):
+        await dispatch(verbs)
+    assert verbs.starter.births == []
+    assert envelope_of(verbs.row()).inactive
+    assert verbs.row().status is PagletStatus.MOVING
+
+
+async def test_a_repeat_of_a_dispatch_in_doubt_hears_what_it_came_to(verbs):
+    await running(verbs)
+    verbs.calls.answer("offer", unreachable(connected=True))
+    with pytest.raises(MoveInDoubtError) as caught:
+        await dispatch(verbs, key="k")
+    transfer_id = caught.value.transfer_id
+    repeat = asyncio.ensure_future(dispatch(verbs, key="k"))
+    verbs.calls.answer("offer", word("accepted", transfer_id=transfer_id))
+    ref = await repeat
+    assert ref.host_name == "beta"
+    assert (await dispatch(verbs, key="k")).host_name == "beta"
+    assert len(verbs.store.transfers()) == 1
+
+
+async def test_one_verb_at_a_time_and_none_on_a_promise(verbs):
+    paglet = await running(verbs)
+    with paglet.doing(Verb.DEACTIVATE), pytest.raises(BusyError, match="busy with deactivate"):
+        await dispatch(verbs)
+    moving = await verbs.put(make_moving(agent_id="other"), make_record(agent_id="other"))
+    with pytest.raises(MoveInDoubtError), moving.doing(Verb.DISPATCH):
+        pass
+
+
+async def test_a_promise_is_not_disposed_by_force(verbs):
+    await verbs.put(make_moving(), make_record())
+    with pytest.raises(LifecycleError, match="resolve"):
+        await verbs.creation.dispose("tour", force=True, key=None)
+    assert verbs.row().status is PagletStatus.MOVING
+
+
+async def test_a_promise_made_while_its_process_is_killed_is_not_disposed(verbs):
+    paglet = await running(verbs)
+
+    async def promise_meanwhile():
+        await verbs.store.commit(*_promise_writes(paglet))
+        paglet.row = make_moving()
+
+    link = paglet.link
+    end = link.end
+
+    async def slow_end(*, grace):
+        link.end = end
+        await promise_meanwhile()
+        return await end(grace=grace)
+
+    link.end = slow_end
+    with pytest.raises(LifecycleError, match="promised"):
+        await verbs.creation.dispose("tour", force=True, key=None)
+    assert verbs.row().status is PagletStatus.MOVING
+
+
+def _promise_writes(paglet):
+    from paglets.store.writes import Expect, PutRow, PutTransfer
+
+    expect = Expect(paglet.row.status, paglet.row.epoch)
+    return PutTransfer(make_record()), PutRow(make_moving(), expect)
+
+
+async def test_disposed_once_is_gone_and_a_second_call_says_so(verbs):
+    paglet = await running(verbs)
+    await verbs.creation.dispose("tour", force=False, key=None)
+    assert verbs.row() is None
+    assert paglet.is_gone
+    with pytest.raises(PagletNotFoundError):
+        await verbs.creation.dispose("tour", force=False, key=None)
+
+
+async def test_two_forced_disposals_at_once_are_one(verbs):
+    await running(verbs)
+    await asyncio.gather(
+        *(verbs.creation.dispose("tour", force=True, key=None) for _ in range(2)),
+    )
+    assert verbs.row() is None
+
+
+async def test_a_message_that_wakes_waits_for_the_verb_that_came_first(verbs):
+    paglet = await verbs.put(make_row(PagletStatus.INACTIVE, policy=DeactivationPolicy()))
+    with paglet.doing(Verb.DISPATCH):
+        verbs.inactivity.wake(paglet)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert verbs.starter.births == []
+    await until(lambda: paglet.gate_open)
+
+
+async def test_a_disposed_sleeper_is_not_woken(verbs):
+    paglet = await verbs.put(make_row(PagletStatus.INACTIVE, policy=DeactivationPolicy()))
+    with paglet.doing(Verb.DISPOSE):
+        verbs.inactivity.wake(paglet)
+        await asyncio.sleep(0)
+        verbs.roster.drop("tour")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert verbs.starter.births == []
+
+
+async def test_many_wakers_start_one_process(verbs):
+    paglet = await verbs.put(make_row(PagletStatus.INACTIVE, policy=DeactivationPolicy()))
+    for _ in range(5):
+        verbs.inactivity.wake(paglet)
+    await until(lambda: paglet.gate_open)
+    assert len(verbs.starter.births) == 1
+
+
+async def test_put_to_sleep_is_durable_and_its_process_gone(verbs):
+    paglet = await running(verbs)
+    old = paglet.link
+    policy = DeactivationPolicy(activate_on_message=False)
+    await verbs.inactivity.deactivate("tour", policy, key=None)
+    assert verbs.row().status is PagletStatus.INACTIVE
+    assert verbs.commits.load(paglet).data == b"left"
+    assert old.is_over
+
+
+async def test_a_copy_fenced_while_it_falls_asleep_stays_a_tombstone(verbs):
+    await running(verbs)
+    taken = verbs.quiescer.take
+
+    async def fenced(*args, **options):
+        left = await taken(*args, **options)
+        await fence(verbs)
+        return left
+
+    verbs.quiescer.take = fenced
+    with pytest.raises(LifecycleError):
+        await verbs.inactivity.deactivate("tour", DeactivationPolicy(), key=None)
+    assert verbs.row().status is PagletStatus.MOVED
+    assert len(verbs.starter.births) == 1
+
+
+async def test_a_refused_move_raises_the_epoch_and_starts_it_here(verbs):
+    paglet = await running(verbs)
+    verbs.calls.scripts["offer"] = [
+        lambda peer, transfer_id, *_: word("refused", transfer_id=transfer_id)
+    ]
+    with pytest.raises(TransferError):
+        await dispatch(verbs)
+    assert verbs.row().epoch == Epoch(0, 1)
+    assert verbs.store.transfers()[0].outcome is TransferOutcome.REFUSED
+    assert verbs.starter.births[-1].state.data == b"left"
+    await until(lambda: paglet.gate_open)
