@@ -446,8 +446,13 @@ def _gate(given: Given, ports: Ports) -> Gate:
         allowed_hosts=settings.allowed_hosts,
         allowed_origins=settings.allowed_origins,
     )
+    connections = settings.limits.connections
+    reserved = min(HttpLimits().mesh_slots, connections // 8)
     limits = HttpLimits(
-        connections=settings.limits.connections,
+        connections=connections,
+        call_slots=connections - 2 * reserved,
+        mesh_slots=reserved,
+        transfer_slots=reserved,
         arriving=settings.limits.arriving_transfers,
         json_bytes=settings.limits.message_bytes,
         create_bytes=settings.limits.state_bytes,

@@ -25,6 +25,8 @@ _STATE_LIMIT_BYTES = 2 * 1024 * 1024 * 1024
 """The largest state a host may be set to hold."""
 _DRAIN_GRACE = 30.0
 """Seconds beyond its deadline that the last moves of a drain may take."""
+VERDICT_GRACE = 1.0
+"""Seconds after a message's time in which its host's own word on it is still awaited."""
 _DEFAULT_RETRY_SECONDS = 1.0
 """Pause after a 429 that names none."""
 
@@ -164,11 +166,18 @@ class HostClient:
 
         A full mailbox is tried again after its Retry-After as long as there is time left: such a
         message was certainly not queued.
+
+        Args:
+            agent_id: The paglet.
+            body: With a budget of `timeout`.
+            timeout: Seconds the message has; the host says what became of it when they are over.
         """
         deadline = asyncio.get_running_loop().time() + timeout
         left = timeout
         while True:
-            call = self._endpoint.call("send_message", agent_id, body=body, timeout=left)
+            call = self._endpoint.call(
+                "send_message", agent_id, body=body, timeout=left + VERDICT_GRACE
+            )
             try:
                 return await self._endpoint.get(call, bodies.ReplyBody)
             except FullError as error:

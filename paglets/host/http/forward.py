@@ -4,8 +4,9 @@ Small answers are verified before they are passed on; large ones and event strea
 while they arrive, under the digest that the other host signed, so that the client verifies them.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 
 from paglets.host.http.asked import Answer, ApiAnswer, ApiRequest, StreamAnswer
@@ -14,6 +15,7 @@ from paglets.host.http.routing import FORWARD, Match, Router
 from paglets.model.errors import (
     ForbiddenError,
     HostNotFoundError,
+    HostUnreachableError,
     InvalidRequestError,
     NotFoundError,
 )
@@ -70,11 +72,12 @@ class Forwarder:
             host_id=ref.host_id,
         )
         async with AsyncExitStack() as stack:
-            opened = await stack.enter_async_context(self._session.open(call))
-            content_type = opened.headers.get("Content-Type", "application/octet-stream")
-            if opened.mark.digest != STREAM and _length(opened) <= BUFFER_BYTES:
-                answer = await self._session.complete(opened, call)
-                return ApiAnswer(answer.status, answer.body, content_type)
+            with _while_awaited(asked):
+                opened = await stack.enter_async_context(self._session.open(call))
+                content_type = opened.headers.get("Content-Type", "application/octet-stream")
+                if opened.mark.digest != STREAM and _length(opened) <= BUFFER_BYTES:
+                    answer = await self._session.complete(opened, call)
+                    return ApiAnswer(answer.status, answer.body, content_type)
             return StreamAnswer(
                 _pass_on(opened, stack.pop_all()),
                 opened.mark.digest,
@@ -100,6 +103,29 @@ class Forwarder:
             known = ", ".join(sorted(ref.name for ref in self._hosts.hosts())) or "none"
             raise HostNotFoundError(f"no host {name} is known here; known: {known}", name=name)
         return ref
+
+
+@contextmanager
+def _while_awaited(asked: ApiRequest) -> Iterator[None]:
+    """Give the other host up when the caller has gone: it takes a queued message along then."""
+    task = asyncio.current_task()
+    if asked.gone is None or task is None:
+        yield
+        return
+    gone = asked.gone()
+
+    def give_up(_gone: "asyncio.Future[None]") -> None:
+        task.cancel()
+
+    gone.add_done_callback(give_up)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not gone.done() or task.uncancel():
+            raise
+        raise HostUnreachableError("the caller of a forwarded request has gone") from None
+    finally:
+        gone.remove_done_callback(give_up)
 
 
 async def _pass_on(opened: OpenAnswer, stack: AsyncExitStack) -> AsyncIterator[bytes]:
