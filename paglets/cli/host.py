@@ -11,6 +11,7 @@ import click
 
 from paglets.cli.asking import warn_of_other_project
 from paglets.cli.errors import shown
+from paglets.cli.lazy import LazyGroup
 from paglets.cli.options import Common
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ def _option(*names: str, **attributes: Any) -> Callable[[Any], Any]:  # click's 
     return click.option(*names, envvar=variable, show_envvar=True, **attributes)
 
 
-@click.command()
+@click.group(
+    cls=LazyGroup,
+    lazy={"drain": ("paglets.cli.drain:drain", "Move a host's paglets away before it stops.")},
+    invoke_without_command=True,
+    subcommand_metavar="[COMMAND]",
+)
 @_option("--name", metavar="NAME",
          help="What others call it. Default: the one --data has, else this machine's.")  # fmt: skip
 @_option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True,
@@ -65,15 +71,17 @@ def _option(*names: str, **attributes: Any) -> Callable[[Any], Any]:  # click's 
 @_option("--reload", is_flag=True, help="Development: renew code when a file changes.")
 @_option("--greet", type=click.IntRange(0), default=0, hidden=True)
 @_option("--greet-url", default="http://127.0.0.1:8765", hidden=True)
-@click.pass_obj
-def host(shared: Common, /, **options: Any) -> None:  # one value an option, typed by `settings_of`
+@click.pass_context
+def host(ctx: click.Context, /, **options: Any) -> None:  # typed by `settings_of`
     """Run a host until it is stopped by SIGTERM or Ctrl-C.
 
     With --agents . the classes of the modules in this folder may run on it. Variables of
     repeatable options hold several values separated by spaces, PAGLETS_AGENTS by colons.
     """
+    if ctx.invoked_subcommand is not None:
+        return
     warn_of_other_project()
-    with shown(shared):
+    with shown(ctx.ensure_object(Common)):
         settings = settings_of(options)
         from paglets.host.stages import run_host  # the whole server; not for `--help`
 
