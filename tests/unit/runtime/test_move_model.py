@@ -218,3 +218,15 @@ def test_the_exploration_refutes_a_host_that(name: str) -> None:
     found = explore(scene)
     assert found.violation == expected
     assert found.story
+
+
+@pytest.mark.slow
+def test_beyond_the_promise_a_restored_host_takes_again_what_it_had_passed_on() -> None:
+    """Our promise ends where a disk forgets what it had synced: this is what it ends with.
+
+    The source of a transfer in doubt offers it again to a host that has forgotten having accepted
+    it and sent it on. Both copies run until the hosts compare what they own (`Scene.claims`).
+    """
+    found = explore(Scene(hosts=3, moves=3, restores=True))
+    assert found.violation == "two running"
+    assert any("restored" in step for step in found.story)
