@@ -15,6 +15,7 @@ class Answer(NamedTuple):
     status: int
     body: Any
     """Decoded JSON, else bytes."""
+    headers: http.client.HTTPMessage
 
     @property
     def code(self) -> str:
@@ -50,6 +51,6 @@ class RawApi:
         finally:
             connection.close()
         try:
-            return Answer(response.status, json.loads(answered))
+            return Answer(response.status, json.loads(answered), response.headers)
         except ValueError:
-            return Answer(response.status, answered)
+            return Answer(response.status, answered, response.headers)
