@@ -9,6 +9,11 @@ from paglets.cli.options import Common, common
 from paglets.cli.output import print_json, print_table, say, working
 
 OTHERS = {
+    "grep": ("paglets.cli.grep:grep", "Search the files of the hosts where they are."),
+    "mesh-benchmark": (
+        "paglets.cli.meshbench:mesh_benchmark",
+        "Measure moves and messages between each two hosts.",
+    ),
     "perf": ("paglets.cli.perf:perf", "Measure CPU, memory and disk of the hosts."),
 }
 """Commands of files of their own; see `root.NOUNS`."""

@@ -54,7 +54,8 @@ def perf(  # noqa: PLR0913 - one parameter an option
     after another, those of different machines at once. Ctrl-C ends them. The exit code is 1 if
     a host has no result.
     """
-    from paglets.examples.performance.model import Kind, Phase, Plan  # not for `--help`
+    from paglets.examples.crew import Phase  # these are not for `--help`
+    from paglets.examples.performance.model import Kind, Plan
     from paglets.examples.performance.page import render_page
     from paglets.examples.performance.running import run_performance  # loads the HTTP stack
 

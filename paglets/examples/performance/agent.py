@@ -1,17 +1,16 @@
 """PerformanceBenchmarkAgent: clones workers over the mesh, which measure and report to it.
 
-One class plays both parts: who was created leads (`leading.py`), who was cloned works
+One class plays both parts: who was created leads (`crew.py`), who was cloned works
 (`working.py`). A paglet whose process or host was started again in between ends itself: what it
 measured, or whom it led, is gone.
 """
 
 from paglets import ActivationEvent, CloneEvent, Paglet, handles
-from paglets.examples.performance.leading import Leader
+from paglets.examples.crew import Leader, Phase, choose_hosts
 from paglets.examples.performance.model import (
     BenchmarkState,
     Finding,
     Note,
-    Phase,
     Progress,
     Row,
 )
@@ -46,13 +45,22 @@ class PerformanceBenchmarkAgent(Paglet[BenchmarkState]):
         elif worker is not None:
             worker.work()
         else:
+            known = self.context.mesh.hosts(online_only=False)
+            with self.locked_state() as state:
+                state.rows = [
+                    Row(host, Phase.FAILED if reason else Phase.PENDING, reason=reason)
+                    for host, reason in choose_hosts(state.plan, known).items()
+                ]
             self._leader.lead()
         self.dispose()
 
     @handles("progress")
     def progress(self) -> Progress:
         """Return how far it is; asked UNQUEUED, and proof that somebody waits for the result."""
-        return self._leader.progress()
+        self._leader.attendance.asked()
+        helpers = self._leader.helpers()
+        with self.locked_state() as state:
+            return Progress(state.is_done, list(state.rows), helpers)
 
     @handles("stop")
     def stop(self) -> None:

@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from paglets.examples.performance.model import TESTS, BenchmarkTest, Kind, Phase, Row
+from paglets.examples.crew import Phase
+from paglets.examples.performance.model import TESTS, BenchmarkTest, Kind, Row
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ They travel in State and messages, so they are dataclasses of what State can hol
 from dataclasses import dataclass, field
 from enum import Enum
 
+from paglets.examples.crew import Phase
 from paglets.model.refs import PagletProxyRef
 
 MIB = 1024 * 1024
@@ -17,23 +18,6 @@ class Kind(Enum):
     CPU = "cpu"
     MEMORY = "memory"
     DISK = "disk"
-
-
-class Phase(Enum):
-    """How far the benchmark is on one host."""
-
-    PENDING = "pending"
-    """No worker is there yet."""
-    WAITING = "waiting"
-    """Its worker waits for the Performance Benchmark Lock."""
-    MEASURING = "measuring"
-    DONE = "done"
-    FAILED = "failed"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing changes any more."""
-        return self in {Phase.DONE, Phase.FAILED}
 
 
 @dataclass(frozen=True)
@@ -169,6 +153,8 @@ class Progress:
 
     is_done: bool
     rows: list[Row]
+    helpers: list[PagletProxyRef]
+    """Workers to be ended by who asks, where the parent no longer can."""
 
 
 @dataclass

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paglets import Message, PagletProxyRef, PagletsError
+from paglets.examples.crew import Phase
 from paglets.examples.performance.course import run_course
 from paglets.examples.performance.lock import BenchmarkLock, lock_folder
-from paglets.examples.performance.model import Finding, Note, Phase
+from paglets.examples.performance.model import Finding, Note
 from paglets.examples.performance.pool import KernelPool, StoppedError
 from paglets.examples.performance.usable import look
 
@@ -87,7 +88,7 @@ class Worker:
         try:
             machine = look(folder)
             results = run_course(
-                state.plan, machine, folder, pool, lambda text: self._note(Phase.MEASURING, text)
+                state.plan, machine, folder, pool, lambda text: self._note(Phase.WORKING, text)
             )
         finally:
             self._paglet.context.resources.remove("kernels")

@@ -1,21 +1,24 @@
-"""The leading part of PerformanceBenchmarkAgent: who is measured, and what becomes of them."""
+"""A paglet that clones itself to many hosts: whom it sends, and what becomes of them.
+
+The part that the benchmark and the search share. It runs in the parent, in the thread of `run()`.
+Neighbours: `following.py`, the client that created the parent.
+"""
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import Generic, Protocol, TypeVar
 
 from paglets import (
     HostRef,
     MoveInDoubtError,
+    Paglet,
+    PagletNotFoundError,
     PagletProxyRef,
     PagletsError,
     PagletStatus,
     TransferTicket,
 )
-from paglets.examples.performance.model import BenchmarkState, Phase, Plan, Progress, Row
-
-if TYPE_CHECKING:
-    from paglets.examples.performance.agent import PerformanceBenchmarkAgent
 
 CLONE_SECONDS = 10.0
 """Longest wait for one host to take its worker; the others wait too."""
@@ -23,35 +26,116 @@ LOOK_SECONDS = 0.5
 """Between two looks at hosts and workers that are silent."""
 ASK_SECONDS = 2.0
 """Between two questions how one worker is."""
-_GONE = {"dead", "left"}
+IN_DOUBT = "has not answered yet whether it took the worker"
+GONE = frozenset({"dead", "left"})
 """Status of hosts that will not report; `suspect` ones may."""
 
 
-class Leader:
-    """Clones workers, watches them and ends them. Lives in the parent's process.
+class Phase(Enum):
+    """How far the work is on one host."""
+
+    PENDING = "pending"
+    """No worker has been heard of yet."""
+    WAITING = "waiting"
+    """Its worker waits for its turn."""
+    WORKING = "working"
+    DONE = "done"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing changes any more."""
+        return self in {Phase.DONE, Phase.FAILED}
+
+
+class CrewRow(Protocol):
+    """What the parent knows of one host."""
+
+    host: str
+    phase: Phase
+    text: str
+    """What it does now, for people."""
+    reason: str
+    """Why it failed."""
+    worker: PagletProxyRef | None
+    """The clone there."""
+
+
+class CrewPlan(Protocol):
+    """What was asked for."""
+
+    hosts: list[str]
+    """Names of the hosts; empty: all that are online."""
+    deadline: float
+    """Seconds for all of it."""
+    patience: float
+    """Seconds without a question for the progress after which nobody is thought to wait for the
+    result: all is ended then."""
+
+
+class CrewState(Protocol):
+    """State of a paglet that leads, and of its clones."""
+
+    left: float
+    """Seconds a worker had left of the deadline when it was cloned."""
+    is_stopping: bool
+    is_done: bool
+
+    @property
+    def plan(self) -> CrewPlan:
+        """What was asked for."""
+
+    @property
+    def rows(self) -> Sequence[CrewRow]:
+        """The hosts; made by the parent before it leads."""
+
+
+S = TypeVar("S", bound=CrewState)
+
+
+class Attendance:
+    """Knows whether somebody still waits for the result.
 
     Args:
-        paglet: The parent.
+        patience: Seconds without a question after which nobody does.
     """
 
-    def __init__(self, paglet: "PerformanceBenchmarkAgent") -> None:
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._asked_at = time.monotonic()
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody asks any more."""
+        return time.monotonic() - self._asked_at > self._patience
+
+    def asked(self) -> None:
+        """Take note of a question."""
+        self._asked_at = time.monotonic()
+
+
+class Leader(Generic[S]):
+    """Clones workers, watches them and ends them.
+
+    Args:
+        paglet: The parent, with the rows of its hosts in its state.
+    """
+
+    def __init__(self, paglet: Paglet[S]) -> None:
         self._paglet = paglet
         self._began = time.monotonic()
-        self._asked_at = self._began
         self._next_question = 0.0
+        self.attendance = Attendance(paglet.state.plan.patience)
+        """Whether somebody still waits for the result."""
 
-    def progress(self) -> Progress:
-        """Return how far it is."""
-        self._asked_at = time.monotonic()
+    def helpers(self) -> list[PagletProxyRef]:
+        """Return the workers that have not reported, for who must end them in its place."""
         with self._paglet.locked_state() as state:
-            return Progress(state.is_done, list(state.rows))
+            return [row.worker for row in state.rows if row.worker and row.phase is not Phase.DONE]
 
     def lead(self) -> None:
-        """Have all hosts measured; return when the result was fetched or nobody waits for it."""
-        with self._paglet.locked_state() as state:
-            state.rows = rows_for(state.plan, self._paglet.context.mesh.hosts(online_only=False))
-            names = [row.host for row in state.rows if not row.phase.is_final]
-        for name in names:
+        """Have all hosts worked on; return when nobody asks for the result any more."""
+        for name in [row.host for row in self._open_rows()]:
             if not self._is_over():
                 self._send_worker(name)
         while not self._is_over():
@@ -61,15 +145,17 @@ class Leader:
         with self._paglet.locked_state() as state:
             state.is_done = True
         while not self._paglet.sleep(LOOK_SECONDS):
-            if self._is_alone():
+            if self.attendance.is_alone:
                 return
 
     def _is_over(self) -> bool:
         state = self._paglet.state
-        return self._paglet.stopping or _is_complete(state) or self._is_alone() or self._left() <= 0
-
-    def _is_alone(self) -> bool:
-        return time.monotonic() - self._asked_at > self._paglet.state.plan.patience
+        return (
+            self._paglet.stopping
+            or _is_complete(state)
+            or self.attendance.is_alone
+            or self._left() <= 0
+        )
 
     def _left(self) -> float:
         return self._paglet.state.plan.deadline - (time.monotonic() - self._began)
@@ -87,15 +173,16 @@ class Leader:
             there = self._paglet.context.mesh.lookup(host)
             agent_id = error.detail.get("agent_id")
             if there is not None and isinstance(agent_id, str):
-                self._mark(host, PagletProxyRef(there.url, agent_id, host_name=host))
+                ref = PagletProxyRef(there.url, agent_id, host_name=host)
+                self._mark(host, ref, IN_DOUBT)
         except PagletsError as error:
             self._fail(host, f"did not take the worker: {error}")
 
-    def _mark(self, host: str, worker: PagletProxyRef) -> None:
+    def _mark(self, host: str, worker: PagletProxyRef, text: str = "") -> None:
         with self._paglet.locked_state() as state:
             for row in state.rows:
                 if row.host == host:
-                    row.worker = worker
+                    row.worker, row.text = worker, row.text or text
 
     def _fail(self, host: str, reason: str) -> None:
         with self._paglet.locked_state() as state:
@@ -103,7 +190,7 @@ class Leader:
                 if row.host == host and not row.phase.is_final:
                     row.phase, row.reason = Phase.FAILED, reason
 
-    def _open_rows(self) -> list[Row]:
+    def _open_rows(self) -> list[CrewRow]:
         with self._paglet.locked_state() as state:
             return [row for row in state.rows if not row.phase.is_final]
 
@@ -116,14 +203,18 @@ class Leader:
         if is_time_to_ask:
             self._next_question = time.monotonic() + ASK_SECONDS
         for row in self._open_rows():
-            if status.get(row.host, "left") in _GONE:
+            if status.get(row.host, "left") in GONE:
                 self._fail(row.host, f"the host went away while it was {row.phase.value}")
             elif is_time_to_ask and row.worker is not None and status[row.host] == "alive":
                 self._ask_after(row, row.worker)
 
-    def _ask_after(self, row: Row, worker: PagletProxyRef) -> None:
+    def _ask_after(self, row: CrewRow, worker: PagletProxyRef) -> None:
         try:
             info = self._paglet.context.resolve(worker).info()
+        except PagletNotFoundError:
+            if row.text != IN_DOUBT:
+                self._fail(row.host, "its worker has gone without a report")
+            return
         except PagletsError:
             return  # the mesh, or the deadline, will say what became of its host
         if info.status == PagletStatus.CRASHED.value:
@@ -150,8 +241,8 @@ class Leader:
             print(f"worker {worker.agent_id} on {worker.host_name}: {error}")  # noqa: T201 - its log
 
 
-def rows_for(plan: Plan, known: Sequence[HostRef]) -> list[Row]:
-    """Return a row for each host of the plan, settled for those that cannot be measured.
+def choose_hosts(plan: CrewPlan, known: Sequence[HostRef]) -> dict[str, str]:
+    """Return the hosts to work on, each with the reason why it cannot be, empty if it can.
 
     Args:
         plan: Names the hosts, or none for all that are online.
@@ -159,18 +250,14 @@ def rows_for(plan: Plan, known: Sequence[HostRef]) -> list[Row]:
     """
     by_name = {host.name: host for host in known}
     names = plan.hosts or sorted(host.name for host in known if host.online)
-    rows: list[Row] = []
-    for name in dict.fromkeys(names):
-        host = by_name.get(name)
-        if host is None:
-            reason = "no host of this name is known"
-        elif not host.online:
-            reason = f"not online ({host.status})"
-        else:
-            reason = host.error or ""
-        rows.append(Row(name, Phase.FAILED if reason else Phase.PENDING, reason=reason))
-    return rows
+    return {name: _obstacle(by_name.get(name)) for name in names}
 
 
-def _is_complete(state: BenchmarkState) -> bool:
-    return state.is_stopping or (bool(state.rows) and all(row.phase.is_final for row in state.rows))
+def _obstacle(host: HostRef | None) -> str:
+    if host is None:
+        return "no host of this name is known"
+    return (host.error or "") if host.online else f"not online ({host.status})"
+
+
+def _is_complete(state: CrewState) -> bool:
+    return state.is_stopping or all(row.phase.is_final for row in state.rows)
