@@ -54,7 +54,8 @@ class Timeouts:
     offer: float = 60.0
     """One attempt to send an envelope, beside the time its size takes."""
     outcome: float = 10.0
-    """How long a caller of dispatch waits for the outcome before it is told `in_doubt`."""
+    """How long a caller of dispatch waits for the outcome before it is told `in_doubt`, beside the
+    time its size takes."""
     not_after: float = 300.0
     """How long the source repeats an offer; after that it only asks."""
     retry_first: float = 0.1

@@ -50,6 +50,8 @@ class Errand:
     """Done when settled: the address at the target, or TransferError."""
     is_fresh: bool
     """Made by this process: only then is it known whether anything ever reached the target."""
+    size_bytes: int
+    """State and files: what takes its time to arrive is not in doubt yet."""
     was_connected: bool = False
     attempts: int = 0
     last_error: str | None = None
@@ -114,7 +116,8 @@ class Courier:
         errand = self.errands.get(record.transfer_id)
         if errand is None:
             loop = asyncio.get_running_loop()
-            errand = Errand(record, loop.create_future(), is_fresh, started=loop.time())
+            size = sum(blob.size for blob in (paglet.row.state, *(b for _, b in paglet.row.files)))
+            errand = Errand(record, loop.create_future(), is_fresh, size, started=loop.time())
             errand.outcome.add_done_callback(_look)
             self.errands[record.transfer_id] = errand
             self._tasks.start(self._run(paglet, errand), f"transfer {record.transfer_id}")
@@ -125,10 +128,11 @@ class Courier:
 
         Raises:
             TransferError: The target refused it; it lives on here.
-            MoveInDoubtError: No word from the target within `timeout` seconds.
+            MoveInDoubtError: No word from the target within `timeout` seconds, beside the time
+                its size takes.
         """
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout + errand.size_bytes / _BYTES_PER_SECOND):
                 return await asyncio.shield(errand.outcome)
         except TimeoutError as error:
             if isinstance(error, PagletsError):
