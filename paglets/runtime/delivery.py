@@ -252,6 +252,8 @@ class Delivery:
                 f"`paglets agent activate {paglet.agent_id[:8]}` wakes it",
                 agent_id=paglet.agent_id,
             )
+        waiting = self._store.queue_size(paglet.agent_id)
+        paglet.mailbox.require_room(len(body), agent_id=paglet.agent_id, beside=waiting)
         stored = _stored(paglet.agent_id, message, body)
         await self._commit(stored)
         if (
@@ -281,6 +283,7 @@ class Delivery:
         )
         entry.work.outcome.add_done_callback(_look)
         if durable:
+            paglet.mailbox.require_room(len(body), agent_id=paglet.agent_id)
             # In the mailbox only once it is durable; the order of commits is the order of arrival.
             await self._commit(_stored(paglet.agent_id, message, body))
             present = paglet.in_flight(message.message_id)

@@ -78,25 +78,42 @@ class MessageMailbox(Generic[W]):
     def put(self, entry: Entry[W], *, agent_id: str) -> None:
         """Queue `entry` behind all of its priority.
 
+        One that is stored has been acknowledged: no bound applies to it any more.
+
         Raises:
-            MailboxFullError: The paglet's or the host's bound is reached; retry after a second.
+            MailboxFullError: As `require_room`.
         """
         size = len(entry.body)
-        if (
-            len(self._by_id) >= self.message_limit
-            or self._bytes + size > self.bytes_limit
-            or self.usage.total + size > self.usage.limit
-        ):
-            raise MailboxFullError(
-                f"the mailbox of {agent_id} is full ({len(self._by_id)} messages, "
-                f"{self._bytes} bytes): try again in a second",
-                agent_id=agent_id,
-                retry_after=1.0,
-            )
+        if not entry.stored:
+            self.require_room(size, agent_id=agent_id)
         self._sequence += 1
         heapq.heappush(self._heap, (-entry.priority, self._sequence, entry))
         self._by_id[entry.message_id] = entry
         self._account(size)
+
+    def require_room(self, size: int, *, agent_id: str, beside: tuple[int, int] = (0, 0)) -> None:
+        """Check that a message of `size` bytes may come; asked before it is stored.
+
+        Args:
+            size: Of its encoded form.
+            agent_id: Whose mailbox it is.
+            beside: Messages and bytes that wait for the same paglet elsewhere.
+
+        Raises:
+            MailboxFullError: The paglet's or the host's bound is reached; retry after a second.
+        """
+        count, total = len(self._by_id) + beside[0], self._bytes + beside[1]
+        if (
+            count >= self.message_limit
+            or total + size > self.bytes_limit
+            or self.usage.total + size > self.usage.limit
+        ):
+            raise MailboxFullError(
+                f"the mailbox of {agent_id} is full ({count} messages, {total} bytes): "
+                "try again in a second",
+                agent_id=agent_id,
+                retry_after=1.0,
+            )
 
     def put_back(self, entry: Entry[W]) -> None:
         """Put an entry that was taken out before all others of its priority; no bound applies."""

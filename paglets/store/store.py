@@ -286,6 +286,15 @@ class Store:
             self._bulk, lambda: list(self._messages(self._bulk_sql, agent_id))
         )
 
+    def queue_size(self, agent_id: str) -> tuple[int, int]:
+        """Return how many messages are stored for a paglet, and their bytes."""
+        found = self._sql.execute(
+            "SELECT count(*), coalesce(sum(length(body)), 0) FROM messages WHERE agent_id = ?",
+            (agent_id,),
+        )
+        count, size = found.fetchone()
+        return int(count), int(size)
+
     def messages_of_all(self) -> dict[str, list[QueuedMessage]]:
         """Return all stored messages by agent id; called when a host starts.
 

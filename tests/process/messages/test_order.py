@@ -10,6 +10,7 @@ from paglets.agent.proxy import PagletProxy
 from paglets.config.settings import Limits
 from paglets.model.enums import Priority
 from paglets.model.errors import MessageExpiredError
+from paglets.model.inactive import DeactivationPolicy
 from paglets.model.message import Message
 from paglets.testing.localmesh import LocalMesh
 from paglets.testing.waiting import wait_until
@@ -157,3 +158,18 @@ def test_a_full_mailbox_refuses_at_once_and_a_sender_that_waits_gets_in(
     assert clerk.info().queued == 18
     clerk.send(beside("open"))
     assert waiting.result(PATIENCE) == 19
+
+
+def test_a_sleeping_paglet_stores_no_more_than_a_mailbox_holds(
+    mesh: LocalMesh, clerk: PagletProxy
+) -> None:
+    settings = mesh["alpha"].settings
+    assert settings.key_file is not None
+    api = RawApi(mesh["alpha"].url, settings.key_file)
+    clerk.deactivate(DeactivationPolicy(activate_on_message=False))
+    large = {"kind": "note", "args": {"text": "x" * 900_000}}
+    path = f"/agents/{clerk.agent_id}/messages"
+    answers = [api.ask("POST", path, large) for _ in range(19)]
+    assert [answer.status for answer in answers] == [200] * 18 + [429]
+    clerk.activate()
+    assert len(clerk.send(Message("handled"), timeout=PATIENCE)) == 18

@@ -96,6 +96,21 @@ def test_mailboxes_of_one_host_share_its_bound():
     put(other, entry("b", body=b"12345"))
 
 
+def test_what_is_stored_has_been_acknowledged_and_is_never_refused():
+    mailbox = MessageMailbox(message_limit=1)
+    acknowledged = entry("b")
+    acknowledged.stored = True
+    put(mailbox, entry("a"), acknowledged)
+    assert taken(mailbox) == ["a", "b"]
+
+
+def test_room_is_asked_for_beside_what_waits_elsewhere():
+    mailbox = MessageMailbox(message_limit=2)
+    mailbox.require_room(1, agent_id="tour", beside=(1, 1))
+    with pytest.raises(MailboxFullError):
+        mailbox.require_room(1, agent_id="tour", beside=(2, 2))
+
+
 def test_draining_empties_it_in_order():
     usage = Usage()
     mailbox = MessageMailbox(usage)
