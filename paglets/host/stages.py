@@ -20,7 +20,8 @@ from paglets.config.keys import Keyring, host_keyring
 from paglets.config.settings import HostSettings
 from paglets.failpoints import arm_from_environment
 from paglets.host.addressing import follow_address
-from paglets.host.build import Composition, Given, allowed_prefixes, compose
+from paglets.host.build import Composition, compose
+from paglets.host.given import Given, allowed_prefixes
 from paglets.host.greeting import greet
 from paglets.host.http.server import HttpServer, TlsFiles
 from paglets.host.identity import (
@@ -58,6 +59,8 @@ _FACTORY_TIMEOUT = 2.0
 """Seconds for the last processes to be gone when the host stops."""
 _CONTROL = ConnectionLimits(per_host=16)
 """For transfers: few to one host, so that a large envelope does not wait behind many."""
+_GOSSIP = ConnectionLimits(keepalive=35.0)
+"""For the mesh: two rounds of probes of 16 hosts, so that these find their connections again."""
 _MEET_TIMEOUT = 2.0
 """Seconds for a first peer to answer before rows start: it may own one of them."""
 _COUNT_EVERY = 1.0
@@ -179,7 +182,7 @@ class _Host:
         async with contextlib.AsyncExitStack() as stack:
             session, control, gossip = [
                 await stack.enter_async_context(self._session(identity, limits))
-                for limits in (ConnectionLimits(), _CONTROL, ConnectionLimits())
+                for limits in (ConnectionLimits(), _CONTROL, _GOSSIP)
             ]
             membership = Membership(
                 settings, identity, self._keyring, HttpMeshTransport(gossip), recorder

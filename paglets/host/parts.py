@@ -1,0 +1,327 @@
+"""The parts of the runtime, made in the order in which they need each other."""
+
+from dataclasses import dataclass
+
+from paglets.config.code import explain_difference
+from paglets.host.given import Given, allowed_prefixes, code_source
+from paglets.runtime.activity import Activity
+from paglets.runtime.admission import Admission
+from paglets.runtime.arrivals import Arrivals
+from paglets.runtime.childactions import ChildActions
+from paglets.runtime.childcalls import ChildCalls
+from paglets.runtime.childlink import ChildLink
+from paglets.runtime.childqueries import ChildQueries
+from paglets.runtime.commits import Commits
+from paglets.runtime.courier import Courier
+from paglets.runtime.creation import Creation
+from paglets.runtime.delivery import Delivery
+from paglets.runtime.departures import Departures
+from paglets.runtime.draining import Draining
+from paglets.runtime.fencing import Fencing
+from paglets.runtime.forwarding import Forwarding
+from paglets.runtime.idempotency import Once
+from paglets.runtime.inactivity import Inactivity
+from paglets.runtime.inspection import Inspection
+from paglets.runtime.lane import Lane
+from paglets.runtime.leaving import Leaving
+from paglets.runtime.packing import Packer
+from paglets.runtime.quiescing import Quiescer
+from paglets.runtime.recovery import Restorer
+from paglets.runtime.roster import LocalPaglet, Roster
+from paglets.runtime.services import Services
+from paglets.runtime.starter import Folders, Starter
+from paglets.runtime.targets import Targets
+from paglets.runtime.transfers import Transfers
+from paglets.runtime.unpacking import Unpacker
+from paglets.runtime.verbs import Verbs
+from paglets.store.rows import PagletRow
+from paglets.supervise.restarts import RestartLimits
+from paglets.wire.calls import HostCall
+
+_SUSPECT_TIMEOUT = 5.0
+"""Seconds peers have to say who owns a paglet that a sender knows at a higher epoch."""
+
+
+class _Switch:
+    """Passes paglets' calls on once there is somebody to answer them.
+
+    A process is started by parts that must exist before those that answer its calls.
+    """
+
+    def __init__(self) -> None:
+        self.target: ChildCalls | None = None
+
+    def __call__(self, link: ChildLink, call: HostCall) -> None:
+        assert self.target is not None, "composed before the first paglet starts"
+        self.target.sink(link, call)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Core:
+    """Parts that all others use."""
+
+    roster: Roster
+    folders: Folders
+    commits: Commits
+    switch: _Switch
+    starter: Starter
+    activity: Activity
+    quiescer: Quiescer
+    lane: Lane
+    forwarding: Forwarding
+    delivery: Delivery
+    once: Once
+    targets: Targets
+    courier: Courier
+    admission: Admission
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moves:
+    """Parts that change where and how a paglet lives."""
+
+    departures: Departures
+    inactivity: Inactivity
+    creation: Creation
+    arrivals: Arrivals
+    fencing: Fencing
+    leaving: Leaving
+    verbs: Verbs
+    transfers: Transfers
+    draining: Draining
+
+
+def make_core(given: Given) -> Core:
+    """Make the parts that all others use."""
+    settings, store, timeouts = given.settings, given.store, given.settings.timeouts
+    me, data = given.identity.address, given.settings.data
+    folders = Folders(
+        work=data / "work", persistent=data / "persistent", incoming=store.spool.folder
+    )
+    roster = Roster(me)
+    commits = Commits(store, store.spool)
+    switch = _Switch()
+    starter = Starter(
+        given.factory,
+        facts=given.identity.facts,
+        folders=folders,
+        code=lambda: code_source(given),
+        spool=store.spool,
+        limits=settings.limits,
+        timeouts=timeouts,
+        capacity=lambda: given.paglet_limit,
+        on_call=switch,
+        on_line=given.on_line,
+    )
+    recorder, tasks = given.recorder, given.tasks
+    lane = Lane(commits, recorder, tasks)
+    forwarding = Forwarding(roster, store, given.peers, given.calls)
+    return Core(
+        roster=roster,
+        folders=folders,
+        commits=commits,
+        switch=switch,
+        starter=starter,
+        activity=Activity(
+            starter,
+            commits,
+            store,
+            recorder,
+            tasks,
+            timeouts=timeouts,
+            restarts=RestartLimits(),
+        ),
+        quiescer=Quiescer(commits, timeouts),
+        lane=lane,
+        forwarding=forwarding,
+        delivery=Delivery(roster, store, lane, forwarding),
+        once=Once(store),
+        targets=Targets(me, given.peers, given.calls),
+        courier=Courier(roster, store, commits, given.calls, recorder, tasks, timeouts=timeouts),
+        admission=_admission(given, starter),
+    )
+
+
+def _admission(given: Given, starter: Starter) -> Admission:
+    mine = given.identity
+    return Admission(
+        starter,
+        me=given.peers.self_ref,
+        allowed=allowed_prefixes(given.settings),
+        explain_version=lambda other: explain_difference(other, mine.code_version, host=mine.name),
+        limits=given.settings.limits,
+    )
+
+
+def make_moves(given: Given, core: Core) -> Moves:
+    """Make the parts that change where and how a paglet lives."""
+    settings, store, recorder = given.settings, given.store, given.recorder
+    timeouts, limits = settings.timeouts, settings.limits
+    unpacker = Unpacker(store.spool, core.folders.work, limits)
+    departures = Departures(
+        roster=core.roster,
+        store=store,
+        commits=core.commits,
+        activity=core.activity,
+        quiescer=core.quiescer,
+        courier=core.courier,
+        targets=core.targets,
+        packer=Packer(given.identity.address, core.folders.work),
+        unpacker=unpacker,
+        recorder=recorder,
+        once=core.once,
+        timeouts=timeouts,
+    )
+    inactivity = Inactivity(
+        roster=core.roster,
+        commits=core.commits,
+        activity=core.activity,
+        quiescer=core.quiescer,
+        recorder=recorder,
+        once=core.once,
+        tasks=given.tasks,
+        timeouts=timeouts,
+    )
+    creation = Creation(
+        roster=core.roster,
+        store=store,
+        commits=core.commits,
+        activity=core.activity,
+        starter=core.starter,
+        quiescer=core.quiescer,
+        admission=core.admission,
+        recorder=recorder,
+        once=core.once,
+        timeouts=timeouts,
+        folders=(core.folders.work, core.folders.persistent),
+    )
+    arrivals = Arrivals(
+        roster=core.roster,
+        store=store,
+        activity=core.activity,
+        starter=core.starter,
+        admission=core.admission,
+        unpacker=unpacker,
+        recorder=recorder,
+        limits=limits,
+        timeouts=timeouts,
+    )
+    fencing = Fencing(core.roster, store, given.peers, given.calls, recorder)
+    transfers = Transfers(
+        roster=core.roster,
+        store=store,
+        activity=core.activity,
+        courier=core.courier,
+        fencing=fencing,
+        recorder=recorder,
+        tasks=given.tasks,
+    )
+    return Moves(
+        departures=departures,
+        inactivity=inactivity,
+        creation=creation,
+        arrivals=arrivals,
+        fencing=fencing,
+        leaving=Leaving(
+            core.roster,
+            departures,
+            inactivity,
+            creation,
+            recorder,
+            activity=core.activity,
+            tasks=given.tasks,
+        ),
+        verbs=Verbs(
+            roster=core.roster,
+            departures=departures,
+            inactivity=inactivity,
+            creation=creation,
+            forwarding=core.forwarding,
+            calls=given.calls,
+            timeouts=timeouts,
+        ),
+        transfers=transfers,
+        draining=Draining(
+            roster=core.roster,
+            admission=core.admission,
+            departures=departures,
+            inactivity=inactivity,
+            transfers=transfers,
+            hosts=given.peers,
+            recorder=recorder,
+        ),
+    )
+
+
+def bind(given: Given, core: Core, moves: Moves) -> None:
+    """Close the circles: a delivery may start a departure, which hands messages over."""
+    core.lane.bind(core.activity)
+    core.lane.depart = moves.leaving.leave
+    core.activity.depart = moves.leaving.leave_quietly
+    core.delivery.wake = moves.inactivity.wake
+    moves.departures.wake = moves.inactivity.wake
+    core.delivery.suspect = lambda paglet: given.tasks.start(
+        moves.fencing.compare_all(timeout=_SUSPECT_TIMEOUT), f"fencing {paglet.agent_id}"
+    )
+
+    async def moved(paglet: LocalPaglet, before: PagletRow) -> None:
+        # Before anything is awaited: it may be back before all its messages are handed over.
+        removal = moves.departures.moved(paglet, before)
+        given.tasks.start(removal, f"files of {paglet.agent_id}")
+        await core.forwarding.hand_over(paglet)
+
+    def superseded(paglet: LocalPaglet) -> None:
+        given.tasks.start(core.forwarding.hand_over(paglet), f"messages of {paglet.agent_id}")
+
+    def returned(paglet: LocalPaglet) -> None:
+        core.lane.pump(paglet)
+
+    core.forwarding.returned = returned
+    core.delivery.moved_on = superseded
+    moves.arrivals.superseded = core.courier.superseded
+    core.courier.moved = moved
+    core.courier.resume = moves.departures.resume
+    moves.fencing.superseded = superseded
+
+
+def answer_children(
+    given: Given, core: Core, moves: Moves, inspection: Inspection, services: Services
+) -> None:
+    """Let the calls of paglets be answered."""
+    actions = ChildActions(
+        roster=core.roster,
+        delivery=core.delivery,
+        forwarding=core.forwarding,
+        creation=moves.creation,
+        verbs=moves.verbs,
+        leaving=moves.leaving,
+        targets=core.targets,
+        commits=core.commits,
+        calls=given.calls,
+    )
+    queries = ChildQueries(
+        roster=core.roster,
+        inspection=inspection,
+        forwarding=core.forwarding,
+        targets=core.targets,
+        services=services,
+        peers=given.peers,
+        calls=given.calls,
+        recorder=given.recorder,
+    )
+    handlers = {**actions.handlers(), **queries.handlers()}
+    core.switch.target = ChildCalls(core.roster, given.tasks, handlers)
+
+
+def make_restorer(given: Given, core: Core, moves: Moves) -> Restorer:
+    """Make what brings rows back to life when the host starts."""
+    return Restorer(
+        roster=core.roster,
+        store=given.store,
+        activity=core.activity,
+        inactivity=moves.inactivity,
+        courier=core.courier,
+        fencing=moves.fencing,
+        recorder=given.recorder,
+        rolled_back=given.rolled_back,
+    )
