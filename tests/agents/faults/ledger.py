@@ -13,6 +13,7 @@ from paglets import (
     MoveFailedEvent,
     Paglet,
     PagletsError,
+    RestartPolicy,
     handles,
 )
 
@@ -118,6 +119,12 @@ class Ledger(Paglet[LedgerState]):
     def pid(self) -> int:
         """Return the process id."""
         return os.getpid()
+
+
+class Phoenix(Ledger):
+    """The same, and started again after a crash."""
+
+    restart = RestartPolicy.ON_CRASH
 
 
 class Notes(Ledger):
