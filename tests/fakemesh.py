@@ -241,7 +241,7 @@ class FakeServices:
     def __init__(self, runtime: FakeRuntime) -> None:
         self.runtime = runtime
 
-    def list(self, *, name, scope):
+    async def list(self, *, name, scope):
         every = [body for each in self.runtime.mesh.runtimes.values() for body in each.services]
         found = tuple(body for body in every if name in {None, body.name})
         return bodies.ServiceList(services=found)

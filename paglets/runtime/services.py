@@ -70,7 +70,9 @@ class Services:
         """Return what the usable hosts of the mesh provide."""
         hosts = [host for host in self._hosts.hosts() if host.online and host.error is None]
         answers = await asyncio.gather(*(self._ask(host) for host in hosts))
-        return tuple(record for answer in answers for record in answer)
+        return tuple(
+            record for answer in answers for record in answer if record.scope is ServiceScope.MESH
+        )
 
     async def _ask(self, host: HostRef) -> Sequence[ServiceBody]:
         peer = PeerAddress(host.host_id, host.name, host.url)
@@ -111,12 +113,14 @@ class Services:
         self._leases[lease_id] = now + call.ttl
         return LeaseReply(lease_id=lease_id, ttl=call.ttl)
 
-    def list(self, *, name: str | None, scope: str | None) -> ServiceList:
-        """Return what this host provides; `scope` as `ServiceScope`, None for all."""
-        found = tuple(
-            record
-            for record in self._registry
-            if (name is None or record.name == name)
-            and (scope is None or record.scope.value == scope)
-        )
-        return ServiceList(services=found)
+    async def list(self, *, name: str | None, scope: str | None) -> ServiceList:
+        """Return what can be called from here.
+
+        Args:
+            name: Only services of this name.
+            scope: `local` for what this host provides itself; else other hosts are asked too.
+        """
+        found = [*self._registry]
+        if scope != ServiceScope.LOCAL.value:
+            found.extend(await self.remote())
+        return ServiceList(services=tuple(r for r in found if name in {None, r.name}))

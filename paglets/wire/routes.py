@@ -97,7 +97,7 @@ ROUTES: tuple[Route, ...] = (
         "services",
         "Services that can be called from here.",
         response=bodies.ServiceList,
-        query=(("name", "Only of this name."), ("scope", "`local` or `mesh`.")),
+        query=(("name", "Only of this name."), ("scope", "`local`: only those of this host.")),
     ),
     Route("GET", "/metrics", "metrics", "Prometheus text; needs the `metrics` extra."),
     Route("POST", "/mesh/join", "mesh_join", "A host introduces itself.", pool=Pool.MESH),

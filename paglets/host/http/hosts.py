@@ -40,4 +40,4 @@ class HostRoutes:
         """List services that can be called from here."""
         query = asked.query()
         scope = query.choice("scope", *ServiceScope)
-        return json_answer(self._services.list(name=query.text("name"), scope=scope))
+        return json_answer(await self._services.list(name=query.text("name"), scope=scope))

@@ -186,8 +186,8 @@ class Events(Protocol):
 class Services(Protocol):
     """The services that can be called from here."""
 
-    def list(self, *, name: str | None, scope: str | None) -> ServiceList:
-        """Return services; `scope` is `local`, `mesh` or None."""
+    async def list(self, *, name: str | None, scope: str | None) -> ServiceList:
+        """Return services; those of this host alone where `scope` is `local`."""
 
 
 class Hosts(Protocol):

@@ -232,7 +232,7 @@ class FakeEvents:
 
 
 class FakeServices:
-    def list(self, *, name, scope):
+    async def list(self, *, name, scope):
         ref = PagletProxyRef("http://127.0.0.1:1", "s1")
         return bodies.ServiceList(
             services=(bodies.ServiceBody(name=name or "svc", version="1", provider=ref),)
