@@ -8,6 +8,7 @@ from paglets.model.enums import EnvelopeKind, PagletStatus, Verb
 from paglets.model.errors import CallCycleError, InvalidRequestError, LifecycleError
 from paglets.model.inactive import DeactivationPolicy
 from paglets.model.names import new_id
+from paglets.model.refs import HostRef
 from paglets.runtime.childcalls import Handler
 from paglets.runtime.commits import Commits
 from paglets.runtime.creation import Creation
@@ -95,8 +96,8 @@ class ChildActions:
         self, paglet: LocalPaglet, body: ops.CloneCall, _call: HostCall
     ) -> ops.ProxyReply:
         """Clone the calling paglet."""
-        me, ticket = self._roster.me, body.ticket
-        here = ticket is None or ticket.destination in {me.name, me.url}
+        ticket = body.ticket
+        here = ticket is None or self._is_here(ticket.destination)
         key = f"clone:{body.clone_agent_id}" if body.clone_agent_id else None
         ref = await self._verbs.clone(
             paglet.agent_id,
@@ -105,6 +106,12 @@ class ChildActions:
             key=key,
         )
         return ops.ProxyReply(ref=ref)
+
+    def _is_here(self, target: str | HostRef) -> bool:
+        me = self._roster.me
+        if isinstance(target, HostRef):
+            return target.host_id == me.host_id if target.host_id else target.url == me.url
+        return target in {me.name, me.url}
 
     async def create(
         self, _paglet: LocalPaglet, body: ops.CreateCall, _call: HostCall

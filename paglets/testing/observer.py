@@ -9,7 +9,7 @@ from paglets.connect.loop import LoopThread
 from paglets.model.enums import PagletStatus
 from paglets.remote.client import HostClient
 from paglets.remote.session import PeerSession
-from paglets.wire.bodies import AgentInfo, EventBody, HealthBody, TransferInfo
+from paglets.wire.bodies import AgentInfo, EventBody, HealthBody, ServiceBody, TransferInfo
 
 T = TypeVar("T")
 _PATIENCE = 15.0
@@ -75,6 +75,10 @@ class Observer:
         if agent_id is not None:
             query["agent_id"] = agent_id
         return list(self._wait(self._client.events(query)).events)
+
+    def services(self) -> list[ServiceBody]:
+        """Return the services that can be called from this host."""
+        return list(self._wait(self._client.services()).services)
 
     def health(self) -> HealthBody:
         """Return how the host is."""
