@@ -40,6 +40,7 @@ class HttpMeshTransport:
             body,
             timeout=timeout,
             limit_bytes=ANSWER_LIMIT_BYTES,
+            is_bare=True,
         )
         return (await self._session.request(call)).body
 

@@ -45,8 +45,6 @@ from paglets.remote.signing import (
 from paglets.remote.urls import CheckedResolver, UrlPolicy, authority_of, parse_url
 from paglets.wire.failures import parse_error_body
 
-KEEPALIVE_SECONDS = 10.0
-"""Idle connections are closed after this; less than the server's 15 s, so it never does first."""
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
 ERROR_LIMIT_BYTES = 1024 * 1024
 """Largest body of an error that is read."""
@@ -85,6 +83,8 @@ class Call:
     """The host that is meant; another's answer is a MisdirectedError. Empty: whoever is there."""
     limit_bytes: int = ANSWER_LIMIT_BYTES
     """Largest answer that is read."""
+    is_bare: bool = False
+    """Sent without content type and budget: for small exchanges of which there are many."""
 
 
 @dataclass(slots=True)
@@ -106,6 +106,9 @@ class ConnectionLimits:
     per_host: int = 128
     timeout: float = 5.0
     """Seconds to connect to one address; a host that is down is noticed after as long."""
+    keepalive: float = 10.0
+    """Seconds an idle connection stays; less than the server's 45, so it never closes first.
+    Longer spares connections that are used seldom, each holds a file at both ends."""
 
 
 class _Alive(msgspec.Struct):
@@ -265,8 +268,10 @@ class PeerSession:
             data, digest = call.body.payload, call.body.digest
         else:
             data, digest = call.body or None, body_digest(call.body)
-            headers.setdefault("Content-Type", "application/json")
-        headers.setdefault(BUDGET_HEADER, str(int(call.timeout * 1000)))
+            if not call.is_bare:
+                headers.setdefault("Content-Type", "application/json")
+        if not call.is_bare:
+            headers.setdefault(BUDGET_HEADER, str(int(call.timeout * 1000)))
         headers["Authorization"] = self._known(call.url).sign(
             Signable(
                 RequestLine(call.method, call.path), digest, authority_of(call.url), call.host_id
@@ -283,6 +288,7 @@ class PeerSession:
             data=data,
             headers=headers,
             allow_redirects=False,
+            skip_auto_headers=("Content-Type",) if call.is_bare else None,
         )
 
     def _mark_of(
@@ -343,7 +349,7 @@ class PeerSession:
                 connector=_NotingConnector(
                     limit=self._connections.total,
                     limit_per_host=self._connections.per_host,
-                    keepalive_timeout=KEEPALIVE_SECONDS,
+                    keepalive_timeout=self._connections.keepalive,
                     use_dns_cache=False,
                     resolver=CheckedResolver(self._policy),
                     ssl=self._ssl if self._ssl is not None else True,

@@ -216,10 +216,24 @@ class Gate:
             return await _stream(request, answer, headers)
         if answer.body:
             headers["Content-Type"] = answer.content_type
-        response = web.Response(status=answer.status, body=answer.body, headers=headers)
+        is_exchange = passage.match is not None and passage.match.entry.pool is Pool.MESH
+        kind = _BareResponse if is_exchange and answer.status < 300 else web.Response
+        response = kind(status=answer.status, body=answer.body, headers=headers)
         if not request.content.is_eof():
             response.force_close()  # rather than read on a body that nobody wants
         return response
+
+
+class _BareResponse(web.Response):
+    """Sends no header that says nothing: the mesh's answers are as small as the rest together.
+
+    An aiohttp that calls no such method sends them, which costs bytes and nothing else.
+    """
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        for name in ("Server", "Date", "Content-Type"):
+            self.headers.popall(name, None)
 
 
 async def _stream(

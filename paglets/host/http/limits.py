@@ -26,8 +26,9 @@ class HttpLimits:
     transfer_slots: int = 32
     arriving: int = 32
     """Envelopes arriving at once."""
-    keepalive: float = 15.0
-    """Seconds an idle connection stays; also the time for request line and headers."""
+    keepalive: float = 45.0
+    """Seconds an idle connection stays; also the time for request line and headers. Two rounds of
+    probes of a mesh of 16 are 30 s: the next probe finds its connection."""
     linger: float = 2.0
     """Seconds the rest of a refused body is read: its sender sees the answer then, not a reset."""
     body_grace: float = 10.0
