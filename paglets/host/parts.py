@@ -11,6 +11,7 @@ from paglets.runtime.childactions import ChildActions
 from paglets.runtime.childcalls import ChildCalls
 from paglets.runtime.childlink import ChildLink
 from paglets.runtime.childqueries import ChildQueries
+from paglets.runtime.cloning import Clones
 from paglets.runtime.commits import Commits
 from paglets.runtime.courier import Courier
 from paglets.runtime.creation import Creation
@@ -167,9 +168,23 @@ def make_moves(given: Given, core: Core) -> Moves:
         courier=core.courier,
         targets=core.targets,
         packer=Packer(given.identity.address, core.folders.work),
+        recorder=recorder,
+        once=core.once,
+        timeouts=timeouts,
+    )
+    clones = Clones(
+        roster=core.roster,
+        store=store,
+        commits=core.commits,
+        activity=core.activity,
+        quiescer=core.quiescer,
+        courier=core.courier,
+        targets=core.targets,
+        packer=Packer(given.identity.address, core.folders.work),
         unpacker=unpacker,
         recorder=recorder,
         once=core.once,
+        settled=departures.settled,
         timeouts=timeouts,
     )
     inactivity = Inactivity(
@@ -234,6 +249,7 @@ def make_moves(given: Given, core: Core) -> Moves:
         verbs=Verbs(
             roster=core.roster,
             departures=departures,
+            clones=clones,
             inactivity=inactivity,
             creation=creation,
             forwarding=core.forwarding,

@@ -16,7 +16,7 @@ from paglets.runtime.activity import Activity, event_of
 from paglets.runtime.admission import Admission
 from paglets.runtime.childlink import ChildLink, as_failure
 from paglets.runtime.commits import Commits, lean
-from paglets.runtime.idempotency import CallOutcome, Keeper, Once
+from paglets.runtime.idempotency import CallOutcome, Keeper, Once, require_address
 from paglets.runtime.lifecycle import PROMISED
 from paglets.runtime.packing import creation_event
 from paglets.runtime.quiescing import Quiescer
@@ -87,10 +87,7 @@ class Creation:
                 await asyncio.shield(link.end(grace=0))
                 raise
 
-        ref = await self._once.run(key, work)
-        if ref is None:
-            raise LifecycleError("this key was used for a call that gives no address")
-        return ref
+        return require_address(await self._once.run(key, work))
 
     async def _bear(
         self, agent_id: str, link: ChildLink, loaded: Loaded, keep: Keeper

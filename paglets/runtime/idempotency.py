@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from paglets.model.errors import MoveInDoubtError, PagletsError
+from paglets.model.errors import LifecycleError, MoveInDoubtError, PagletsError
 from paglets.model.refs import PagletProxyRef
 from paglets.runtime.childlink import as_failure
 from paglets.store.rows import RememberedCall
@@ -128,3 +128,14 @@ def _remember(key: str, outcome: CallOutcome, *, replace: bool = False) -> Remem
         expires_at=time.time() + KEEP_SECONDS,
     )
     return RememberCall(record, replace=replace)
+
+
+def require_address(ref: PagletProxyRef | None) -> PagletProxyRef:
+    """Return the address a call came to.
+
+    Raises:
+        LifecycleError: The key was used for a call that gives none.
+    """
+    if ref is None:
+        raise LifecycleError("this key was used for a call that gives no address")
+    return ref

@@ -12,7 +12,6 @@ from paglets.config.settings import Timeouts
 from paglets.failpoints import failpoint_async
 from paglets.model.enums import Hook, PagletStatus, Verb
 from paglets.model.errors import (
-    LifecycleError,
     PagletCrashedError,
     PagletInactiveError,
     PagletsError,
@@ -21,7 +20,7 @@ from paglets.model.inactive import DeactivationPolicy
 from paglets.model.refs import PagletProxyRef
 from paglets.runtime.activity import Activity
 from paglets.runtime.commits import Commits, require_status
-from paglets.runtime.idempotency import CallOutcome, Keeper, Once
+from paglets.runtime.idempotency import CallOutcome, Keeper, Once, require_address
 from paglets.runtime.quiescing import Quiescer, Taken
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import LocalPaglet, Queued, Roster
@@ -83,7 +82,7 @@ class Inactivity:
                     await self._sleep(paglet, policy, "requested", keep)
             return self._roster.ref(paglet)
 
-        return _address(await self._once.run(key, work))
+        return require_address(await self._once.run(key, work))
 
     async def sleep_itself(self, paglet: LocalPaglet, policy: DeactivationPolicy) -> None:
         """Carry out a paglet's own `deactivate()`; it has unwound."""
@@ -187,7 +186,7 @@ class Inactivity:
             await self.activate_here(paglet, "requested")
             return self._roster.ref(paglet)
 
-        return _address(await self._once.run(key, work))
+        return require_address(await self._once.run(key, work))
 
     async def activate_here(self, paglet: LocalPaglet, reason: str) -> None:
         """Wake `paglet`; one waker at a time, the others wait and find it awake."""
@@ -341,9 +340,3 @@ def stored_messages(paglet: LocalPaglet, entries: Sequence[Queued]) -> tuple[Wri
     for entry in entries:
         entry.stored = True
     return (PutMessages(fresh),) if fresh else ()
-
-
-def _address(ref: PagletProxyRef | None) -> PagletProxyRef:
-    if ref is None:
-        raise LifecycleError("this key was used for a call that gives no address")
-    return ref

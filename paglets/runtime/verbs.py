@@ -14,6 +14,7 @@ from paglets.model.inactive import DeactivationPolicy
 from paglets.model.names import new_id
 from paglets.model.refs import PagletProxyRef
 from paglets.model.transfer import PeerAddress, TransferTicket
+from paglets.runtime.cloning import Clones
 from paglets.runtime.creation import Creation
 from paglets.runtime.departures import Departures
 from paglets.runtime.forwarding import Forwarding
@@ -40,6 +41,7 @@ class Verbs:
         *,
         roster: Roster,
         departures: Departures,
+        clones: Clones,
         inactivity: Inactivity,
         creation: Creation,
         forwarding: Forwarding,
@@ -48,6 +50,7 @@ class Verbs:
     ) -> None:
         self._roster = roster
         self._departures = departures
+        self._clones = clones
         self._inactivity = inactivity
         self._creation = creation
         self._forwarding = forwarding
@@ -75,16 +78,14 @@ class Verbs:
         clone_agent_id: str | None,
         key: str | None,
     ) -> PagletProxyRef:
-        """Copy a paglet; see `Departures.clone`."""
+        """Copy a paglet; see `Clones.clone`."""
         body = DispatchBody(ticket=ticket, agent_id=clone_agent_id)
         return await self._address(
             Verb.CLONE,
             agent_id,
             body,
             key,
-            lambda: self._departures.clone(
-                agent_id, ticket, clone_agent_id=clone_agent_id, key=key
-            ),
+            lambda: self._clones.clone(agent_id, ticket, clone_agent_id=clone_agent_id, key=key),
         )
 
     async def retract(

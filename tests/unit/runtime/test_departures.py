@@ -28,7 +28,6 @@ from paglets.runtime.inactivity import Inactivity
 from paglets.runtime.packing import Packer
 from paglets.runtime.quiescing import Quiescer
 from paglets.runtime.targets import Targets
-from paglets.runtime.unpacking import Unpacker
 from paglets.wire.bodies import CheckAnswer, Claim, FenceBody
 from paglets.wire.calls import Failed, OpenGate, Quiesce
 from paglets.wire.failures import encode_failure
@@ -65,7 +64,6 @@ def verbs(bench, tmp_path):
         courier=bench.courier,
         targets=Targets(ALPHA, bench.hosts, bench.calls),
         packer=Packer(ALPHA, tmp_path / "work"),
-        unpacker=Unpacker(bench.store.spool, tmp_path / "work", None),
     )
     bench.inactivity = Inactivity(**shared, tasks=bench.tasks)
     bench.creation = Creation(
