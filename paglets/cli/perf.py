@@ -120,10 +120,10 @@ def _machine(row: "Row") -> tuple[str | None, ...]:
 
 
 def _print_kind(kind: str, standings: "Sequence[Standing]", rows: "Sequence[Row]") -> None:
-    from paglets.examples.performance.comparison import number_text, tests_of
+    from paglets.examples.performance.comparison import number_text, shown_tests
     from paglets.examples.performance.model import Kind
 
-    tests = tests_of(rows, Kind(kind))
+    tests = shown_tests(rows, Kind(kind))
     if not tests:
         return
     lines = []

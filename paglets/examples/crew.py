@@ -124,7 +124,7 @@ class Leader(Generic[S]):
     def __init__(self, paglet: Paglet[S]) -> None:
         self._paglet = paglet
         self._began = time.monotonic()
-        self._next_question = 0.0
+        self._next_question = self._began + ASK_SECONDS
         self.attendance = Attendance(paglet.state.plan.patience)
         """Whether somebody still waits for the result."""
 
@@ -218,7 +218,8 @@ class Leader(Generic[S]):
         except PagletsError:
             return  # the mesh, or the deadline, will say what became of its host
         if info.status == PagletStatus.CRASHED.value:
-            self._fail(row.host, f"its worker crashed: {info.error or 'no reason given'}")
+            why = (info.error or "no reason given").rstrip(": ")
+            self._fail(row.host, f"its worker crashed: {why}")
 
     def _end_workers(self) -> None:
         """Dispose of those that have not reported, and say why in their rows."""

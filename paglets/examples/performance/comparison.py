@@ -49,7 +49,7 @@ def compare(rows: Sequence[Row]) -> list[Standing]:
     )
 
 
-def tests_of(rows: Sequence[Row], kind: Kind) -> list[BenchmarkTest]:
+def shown_tests(rows: Sequence[Row], kind: Kind) -> list[BenchmarkTest]:
     """Return the tests of a kind of which any host has a figure, in their order."""
     found = {figure.test for row in rows for figure in row.figures}
     return [test for test in TESTS if test.kind is kind and test.name in found]

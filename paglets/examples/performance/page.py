@@ -8,8 +8,8 @@ from paglets.examples.performance.comparison import (
     compare,
     number_text,
     outcome,
+    shown_tests,
     skipped_lines,
-    tests_of,
 )
 from paglets.examples.performance.model import BenchmarkTest, Kind, Plan, Row
 
@@ -57,7 +57,7 @@ def render_page(plan: Plan, rows: Sequence[Row], *, made_at: str) -> str:
         _summary(standings),
     ]
     for kind in Kind:
-        tests = tests_of(rows, kind)
+        tests = shown_tests(rows, kind)
         if tests:
             parts.append(f"<h2>{_TITLES[kind]}</h2>")
             parts += [_chart(test, standings) for test in tests]
