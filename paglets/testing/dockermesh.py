@@ -9,6 +9,7 @@ The surface of `LocalMesh`, so that the same tests run on both; what a test does
 `mesh["beta"]` too. Everything is removed at the end, whatever happens in between (`reaper.py`).
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -30,6 +31,9 @@ from paglets.testing.hostcontainer import HostContainer
 from paglets.testing.localmesh import NAMES
 from paglets.testing.reaper import MESH_LABEL, labels, run_id, sweep
 from paglets.testing.waiting import wait_until
+
+_START_TIMEOUT = 60.0
+"""Seconds in which all hosts of a mesh become ready, on a machine that starts them all at once."""
 
 
 class DockerMesh:
@@ -81,6 +85,8 @@ class DockerMesh:
         self._settings = [(name, common) for name in names]
         self.hosts: list[HostContainer] = []
         """The hosts, in the order of their names; there once the mesh is entered."""
+        self.converged_in = 0.0
+        """Seconds from when the last host was ready until each saw all others online."""
 
     def __enter__(self) -> Self:
         try:
@@ -118,8 +124,10 @@ class DockerMesh:
         for host in self.hosts:
             host.start(wait=False, failpoints=self._failpoints.get(host.name, ""))
         for host in self.hosts:
-            host.wait_ready(timeout=60)
+            host.wait_ready(timeout=_START_TIMEOUT)
+        begun = time.monotonic()
         self.wait_converged()
+        self.converged_in = time.monotonic() - begun
 
     def wait_converged(self, timeout: float = 30.0) -> None:
         """Wait until every running host sees every running host online, and no other.

@@ -32,7 +32,6 @@ from paglets.testing.observer import Observer
 from paglets.testing.reaper import MESH_LABEL, labels, run_id, sweep
 from paglets.testing.waiting import wait_until
 
-_FAILPOINT_LOG = f"{HOME}/failpoints"
 ALL = "hosts"
 """A name in the network of a mesh that stands for all its hosts."""
 _STOP_TIMEOUT = 15
@@ -79,6 +78,7 @@ class HostContainer(DockerContainer):
         self.port = free_ports(1)[0]
         """Where it is published; the same over all its runs."""
         self._failpoints = ""
+        self._failpoint_log = ""
         self._client: Client | None = None
         self._observer: Observer | None = None
         self._key = Path(tempfile.mkdtemp(prefix="paglets-key-")) / "mesh.key"
@@ -194,8 +194,9 @@ class HostContainer(DockerContainer):
         if self._container is not None:
             self._container.remove(force=True)
         self._failpoints = failpoints
+        self._failpoint_log = f"{HOME}/failpoints-{new_id()[:6]}"
         command, variables = command_of(self.settings)
-        armed = {"PAGLETS_FAILPOINTS": failpoints, "PAGLETS_FAILPOINT_LOG": _FAILPOINT_LOG}
+        armed = {"PAGLETS_FAILPOINTS": failpoints, "PAGLETS_FAILPOINT_LOG": self._failpoint_log}
         self.env = {**variables, **(armed if failpoints else {})}
         self.with_command(command)
         # Its reaper is an image that has to be pulled; reaper.py does the same without one.
@@ -232,10 +233,10 @@ class HostContainer(DockerContainer):
             asking.close()
 
     def wait_failpoint(self, name: str, *, hits: int = 1, timeout: float = 20.0) -> None:
-        """Wait until this host has come to a failpoint `hits` times in all its armed runs."""
+        """Wait until this host has come to a failpoint `hits` times since it was armed."""
 
         def was_hit() -> bool:
-            lines = (read_file(self.container, _FAILPOINT_LOG) or b"").decode().splitlines()
+            lines = (read_file(self.container, self._failpoint_log) or b"").decode().splitlines()
             return sum(1 for line in lines if line.split()[0] == name) >= hits
 
         what = f"{self.name} hits {name}"
