@@ -1,5 +1,8 @@
 """`paglets examples …`: runs packaged paglets on the mesh and prints what they found."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from paglets.cli.asking import warn_of_other_project
@@ -7,6 +10,9 @@ from paglets.cli.errors import shown
 from paglets.cli.lazy import LazyGroup
 from paglets.cli.options import Common, common
 from paglets.cli.output import print_json, print_table, say, working
+
+if TYPE_CHECKING:
+    from paglets.examples.machine import Sight
 
 OTHERS = {
     "grep": ("paglets.cli.grep:grep", "Search the files of the hosts where they are."),
@@ -32,15 +38,25 @@ def examples() -> None:
 @common
 @click.pass_obj
 def tour(shared: Common, timeout: float) -> None:
-    """Send one paglet to every host and show what it saw there."""
+    """Send one paglet to every host and show what it saw there.
+
+    The exit code is 1 if a host could not be visited.
+    """
     from paglets.examples.touring import run_tour  # loads the HTTP stack, which `--help` must not
 
     warn_of_other_project()
     with shown(shared), working("touring the hosts"):
-        sights = run_tour(shared.url, shared.key_file, timeout=timeout)
+        seen = run_tour(shared.url, shared.key_file, timeout=timeout)
     if shared.json:
-        print_json(sights)
-        return
+        print_json(seen.sights)
+    else:
+        _print_sights(seen.sights)
+    if seen.missed:
+        say(f"not visited: {', '.join(seen.missed)}")
+        raise SystemExit(1)
+
+
+def _print_sights(sights: "Sequence[Sight]") -> None:
     print_table(
         ("host", "machine", "python", "cpus", "load", "memory free", "disk free"),
         [

@@ -1,6 +1,7 @@
 """Sends a Tour (tour.py) over the mesh and waits for its report; code outside any paglet."""
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from paglets import Message, PagletProxy, connect
@@ -12,8 +13,18 @@ POLL_SECONDS = 0.1
 """Between two looks at how far the tour is."""
 
 
-def run_tour(url: str | None, key_file: Path | None, *, timeout: float) -> list[Sight]:
-    """Send a Tour to every online host and return what it saw, in the order of its visits.
+@dataclass(frozen=True)
+class Seen:
+    """What a tour came home with."""
+
+    sights: list[Sight]
+    """In the order of its visits."""
+    missed: list[str]
+    """Hosts that were online when it began and could not be visited."""
+
+
+def run_tour(url: str | None, key_file: Path | None, *, timeout: float) -> Seen:
+    """Send a Tour to every online host and return what it saw.
 
     Args:
         url: As for `paglets.connect`.
@@ -29,9 +40,10 @@ def run_tour(url: str | None, key_file: Path | None, *, timeout: float) -> list[
         start = next((host.name for host in client.hosts() if host.url == client.url), names[0])
         tour = client.create(Tour, TourState(plan_for(names, start)), host=start)
         try:
-            return wait_for_report(tour, timeout).sights
+            sights = wait_for_report(tour, timeout).sights
         finally:
             tour.dispose()
+    return Seen(sights, sorted(set(names) - {sight.host for sight in sights}))
 
 
 def wait_for_report(tour: PagletProxy, timeout: float) -> Report:
