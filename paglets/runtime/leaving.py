@@ -27,7 +27,7 @@ _VERB_TIMEOUT = 120.0
 class Leaving:
     """Carries out the departures paglets of one host ask for themselves; used from its loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
         self,
         roster: Roster,
         departures: Departures,
