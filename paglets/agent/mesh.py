@@ -18,16 +18,19 @@ class Mesh:
         """Return the hosts, this one first where it is included.
 
         Args:
-            online_only: Leave out those that are suspect, dead or gone.
+            online_only: Leave out those that are dead or gone; a suspect may only be slow.
             include_self: Include the host that is asked.
         """
         request = HostsCall(online_only=online_only, include_self=include_self)
         return self._port.call(HOSTS, request, timeout=CALL_TIMEOUT).hosts
 
     def lookup(self, name: str) -> HostRef | None:
-        """Return the host of this name, online or not; None if none is known."""
-        known = self.hosts(online_only=False)
-        return next((host for host in known if host.name == name), None)
+        """Return the host of this name, online or not; None if none is known.
+
+        Of several, a live one comes before others, then the newest.
+        """
+        named = [host for host in self.hosts(online_only=False) if host.name == name]
+        return max(named, key=lambda host: (host.online, host.generation), default=None)
 
     def is_online(self, name: str) -> bool:
         """Return whether the host of this name is believed to be up."""

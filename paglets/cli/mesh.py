@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -68,7 +69,7 @@ def watch(shared: Common, interval: float, duration: float | None) -> None:
         end = None if duration is None else time.monotonic() + duration
         say(f"watching the mesh of {host.url}; Ctrl-C ends it")
         while True:
-            listed = {each.name: each for each in (await host.hosts()).hosts}
+            listed = holders((await host.hosts()).hosts)
             for line in changes(known, listed):
                 print_json(line, pretty=False) if shared.json else click.echo(line_text(line))
             known = listed
@@ -79,6 +80,12 @@ def watch(shared: Common, interval: float, duration: float | None) -> None:
     ask(shared, _work, until_interrupt=True)
 
 
+def holders(listed: Iterable[HostRef]) -> dict[str, HostRef]:
+    """Return who has each name: a live host before others, then the newest generation."""
+    order = sorted(listed, key=lambda each: (each.online, each.generation))
+    return {each.name: each for each in order}
+
+
 def changes(before: dict[str, HostRef], after: dict[str, HostRef]) -> list[dict[str, object]]:
     """Return what differs between two looks at the mesh, by host name."""
     found: list[dict[str, object]] = []
@@ -86,7 +93,7 @@ def changes(before: dict[str, HostRef], after: dict[str, HostRef]) -> list[dict[
         old, new = before.get(name), after.get(name)
         was = old.status if old is not None else None
         now = new.status if new is not None else "forgotten"
-        restarted = old is not None and new is not None and new.generation > old.generation
+        restarted = old is not None and new is not None and _is_another_life(old, new)
         if was != now or restarted:
             present = new or old
             assert present is not None
@@ -101,6 +108,10 @@ def changes(before: dict[str, HostRef], after: dict[str, HostRef]) -> list[dict[
                 }
             )
     return found
+
+
+def _is_another_life(old: HostRef, new: HostRef) -> bool:
+    return (new.host_id, new.generation) != (old.host_id, old.generation)
 
 
 def line_text(change: dict[str, object]) -> str:

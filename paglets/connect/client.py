@@ -88,7 +88,7 @@ class Client:
         """Return the hosts of the mesh as the entry host sees them.
 
         Args:
-            online_only: Leave out those that are suspect, dead or gone.
+            online_only: Leave out those that are dead or gone; a suspect may only be slow.
         """
         return self.mesh.hosts(online_only=online_only)
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from paglets.cli.mesh import changes
+from paglets.cli.mesh import changes, holders
 from paglets.model.refs import HostRef
 from tests.cli.conftest import parsed
 
@@ -42,3 +42,16 @@ def test_watch_tells_a_change_of_status_a_restart_and_a_host_that_is_forgotten()
     (change,) = changes({"beta": old}, {})
     assert change["now"] == "forgotten"
     assert changes({"beta": old}, {"beta": old}) == []
+
+
+def test_watch_shows_the_host_that_has_a_name_and_not_the_one_it_replaced():
+    old = HostRef("beta", "u", host_id="old", generation=1)
+    gone = replace(old, online=False, status="dead")
+    new = HostRef("beta", "v", host_id="new", generation=2)
+    # As listed: the newest first.
+    after = holders([new, gone])
+    assert after == {"beta": new}
+    (change,) = changes(holders([old]), after)
+    assert (change["now"], change["url"], change["restarted"]) == ("alive", "v", True)
+    dead = replace(new, online=False, status="dead")
+    assert holders([dead, old]) == {"beta": old}, "a live host has its name before a newer dead one"
