@@ -223,6 +223,8 @@ class Inactivity:
             await paglet.idle(timeout=self._timeouts.hook)
         if paglet.row.status is not PagletStatus.INACTIVE or paglet.is_gone:
             return
+        if self._activity.is_stopping:
+            return  # the next start of the host finds its timer due, its messages stored or refused
         try:
             await self.activate_here(paglet, reason)
         except PagletsError as error:
