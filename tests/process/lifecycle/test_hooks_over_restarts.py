@@ -1,5 +1,6 @@
 """Hooks of paglets whose host is stopped or killed and started again, as docs/hooks.md says."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -10,6 +11,7 @@ from paglets.config.settings import Timeouts
 from paglets.model.errors import PagletsError
 from paglets.model.inactive import DeactivationPolicy
 from paglets.testing.localmesh import LocalMesh
+from paglets.testing.waiting import wait_until
 from tests.process.lifecycle.stage import AGENTS, Actor, Stage
 from tests.process.lifecycle.tables import rows
 
@@ -32,6 +34,14 @@ def _asleep(policy: DeactivationPolicy) -> Prepare:
         return actor, None
 
     return prepare
+
+
+def _asleep_for_a_moment(stage: Stage, _pool: ThreadPoolExecutor) -> tuple[Actor, None]:
+    actor = stage.scribe()
+    # The last one to be prepared: its host is stopped at once.
+    actor.proxy.deactivate(DeactivationPolicy.after(1.0, activate_on_message=False))
+    actor.forget()
+    return actor, None
 
 
 def _crashed(stage: Stage, _pool: ThreadPoolExecutor) -> tuple[Actor, None]:
@@ -81,6 +91,7 @@ PLACES: dict[str, Prepare] = {
     "stopped while it sleeps": _asleep(DeactivationPolicy()),
     "stopped while it sleeps until startup": _asleep(AT_STARTUP),
     "stopped after its process died": _crashed,
+    "stopped while it sleeps, its timer due meanwhile": _asleep_for_a_moment,
     "killed": _active,
     "killed while it sleeps": _asleep(DeactivationPolicy()),
     "killed while it sleeps until startup": _asleep(AT_STARTUP),
@@ -109,7 +120,10 @@ def restarted(
             for name, prepare in PLACES.items()
             if name.startswith("stopped")
         }
+        timed, _ = stopped["stopped while it sleeps, its timer due meanwhile"]
+        due = timed.proxy.info().activate_at
         mesh["alpha"].stop()
+        wait_until(lambda: due is None or time.time() > due, timeout=5.0, what="it is time")
         mesh["alpha"].start()
         for name, (actor, _) in stopped.items():
             # Seen now: the kill that follows would add to what they write.

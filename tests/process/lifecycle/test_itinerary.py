@@ -102,6 +102,7 @@ def test_stop_ends_the_plan_at_a_stop_that_cannot_be_reached(start: Start) -> No
     assert plan_of(tourist)["ended"] is True
 
 
+@pytest.mark.slow
 def test_retry_tries_a_stop_again_until_the_plan_is_changed(start: Start) -> None:
     tourist = start(Stop("atlantis"), unreachable=UnreachableStop.RETRY)
     wait_until(

@@ -90,6 +90,7 @@ def test_a_life_cycle_call_waits_for_run_within_its_grace(make: Make) -> None:
     assert lingerer.send(Message("rounds")) == 1
 
 
+@pytest.mark.slow
 def test_a_handler_that_goes_on_too_long_keeps_the_paglet_at_home(make: Make) -> None:
     fragile = make("talking:Fragile")
     hanging = fragile.send_future(Message("hang"), timeout=60)

@@ -139,6 +139,7 @@ def test_a_oneway_message_waits_as_long_as_it_takes(clerk: PagletProxy) -> None:
     assert clerk.send(Message("handled")) == ["patient"]
 
 
+@pytest.mark.slow
 def test_a_full_mailbox_refuses_at_once_and_a_sender_that_waits_gets_in(
     mesh: LocalMesh, clerk: PagletProxy
 ) -> None:
@@ -160,6 +161,7 @@ def test_a_full_mailbox_refuses_at_once_and_a_sender_that_waits_gets_in(
     assert waiting.result(PATIENCE) == 19
 
 
+@pytest.mark.slow
 def test_a_sleeping_paglet_stores_no_more_than_a_mailbox_holds(
     mesh: LocalMesh, clerk: PagletProxy
 ) -> None:
