@@ -4,10 +4,11 @@ The part that the benchmark and the search share. It runs in the parent, in the 
 Neighbours: `following.py`, the client that created the parent.
 """
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, ParamSpec, Protocol, TypeVar
 
 from paglets import (
     HostRef,
@@ -27,6 +28,8 @@ LOOK_SECONDS = 0.5
 ASK_SECONDS = 2.0
 """Between two questions how one worker is."""
 IN_DOUBT = "has not answered yet whether it took the worker"
+END_SECONDS = 5.0
+"""Longest wait for hosts to end the workers that have not reported."""
 GONE = frozenset({"dead", "left"})
 """Status of hosts that will not report; `suspect` ones may."""
 
@@ -91,6 +94,7 @@ class CrewState(Protocol):
 
 
 S = TypeVar("S", bound=CrewState)
+A = ParamSpec("A")
 
 
 class Attendance:
@@ -125,6 +129,7 @@ class Leader(Generic[S]):
         self._paglet = paglet
         self._began = time.monotonic()
         self._next_question = self._began + ASK_SECONDS
+        self._asking: dict[str, threading.Thread] = {}
         self.attendance = Attendance(paglet.state.plan.patience)
         """Whether somebody still waits for the result."""
 
@@ -199,14 +204,17 @@ class Leader(Generic[S]):
         status = {
             host.name: host.status for host in self._paglet.context.mesh.hosts(online_only=False)
         }
-        is_time_to_ask = time.monotonic() >= self._next_question
-        if is_time_to_ask:
+        is_next = time.monotonic() >= self._next_question
+        if is_next:
             self._next_question = time.monotonic() + ASK_SECONDS
         for row in self._open_rows():
+            asking = self._asking.get(row.host)
+            # A host that hangs keeps its question waiting, and nobody else's.
+            is_time_to_ask = is_next and (asking is None or not asking.is_alive())
             if status.get(row.host, "left") in GONE:
                 self._fail(row.host, f"the host went away while it was {row.phase.value}")
-            elif is_time_to_ask and row.worker is not None and status[row.host] == "alive":
-                self._ask_after(row, row.worker)
+            elif row.worker is not None and status[row.host] == "alive" and is_time_to_ask:
+                self._asking[row.host] = _start(self._ask_after, row, row.worker)
 
     def _ask_after(self, row: CrewRow, worker: PagletProxyRef) -> None:
         try:
@@ -230,9 +238,11 @@ class Leader(Generic[S]):
         for row in self._open_rows():
             doing = f" (it was {row.phase.value}{': ' if row.text else ''}{row.text})"
             self._fail(row.host, why + doing)
-        for row in list(state.rows):
-            if row.worker is not None and row.phase is Phase.FAILED:
-                self._dispose(row.worker)
+        failed = [row.worker for row in state.rows if row.worker and row.phase is Phase.FAILED]
+        ending = [_start(self._dispose, worker) for worker in failed]
+        deadline = time.monotonic() + END_SECONDS
+        for thread in ending:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _dispose(self, worker: PagletProxyRef) -> None:
         try:
@@ -246,11 +256,13 @@ def choose_hosts(plan: CrewPlan, known: Sequence[HostRef]) -> dict[str, str]:
     """Return the hosts to work on, each with the reason why it cannot be, empty if it can.
 
     Args:
-        plan: Names the hosts, or none for all that are online.
+        plan: Names the hosts, or none for all that are online or only suspected not to be.
         known: All hosts of the mesh, online or not.
     """
     by_name = {host.name: host for host in known}
-    names = plan.hosts or sorted(host.name for host in known if host.online)
+    # Suspects are named, so that nobody wonders where they are.
+    there = sorted(host.name for host in known if host.online or host.status == "suspect")
+    names = plan.hosts or there
     return {name: _obstacle(by_name.get(name)) for name in names}
 
 
@@ -258,6 +270,13 @@ def _obstacle(host: HostRef | None) -> str:
     if host is None:
         return "no host of this name is known"
     return (host.error or "") if host.online else f"not online ({host.status})"
+
+
+def _start(work: Callable[A, None], *args: A.args, **kwargs: A.kwargs) -> threading.Thread:
+    """Have something done that may hang with its host; ends with the process at the latest."""
+    thread = threading.Thread(target=work, args=args, kwargs=kwargs, daemon=True)
+    thread.start()
+    return thread
 
 
 def _is_complete(state: CrewState) -> bool:

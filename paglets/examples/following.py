@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 """Between two questions how far it is."""
-ASK_SECONDS = 30.0
-"""Longest wait for one answer."""
+ASK_SECONDS = 15.0
+"""Longest wait for one answer, a restart of the entry host included."""
 GRACE_SECONDS = 45.0
 """What the leader may take beyond its deadline: a clone under way, and ending its helpers."""
 END_SECONDS = 20.0

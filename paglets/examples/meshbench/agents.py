@@ -41,8 +41,8 @@ LOOK_SECONDS = 0.5
 """Between two looks whether anybody still waits for the result."""
 
 R = TypeVar("R")
-Measure = Callable[[Way], None]
-"""Takes times of one way and adds them to it."""
+Measure = Callable[[Way], str]
+"""Takes times of one way and adds them to it; returns why that failed, if it did."""
 
 
 class Helper(Paglet[HelperState]):
@@ -80,7 +80,10 @@ class Station(Helper):
         traveller = self.context.resolve(order.traveller)
         ticket = TransferTicket(destination=order.target, timeout=order.timeout)
         began = time.perf_counter()
-        traveller.dispatch(ticket)
+        try:
+            traveller.dispatch(ticket)
+        except PagletsError as error:
+            return Moved(0.0, traveller.ref(), str(error))
         return Moved(time.perf_counter() - began, traveller.ref())
 
     @handles(PingOrder)
@@ -90,12 +93,15 @@ class Station(Helper):
         They are fewer than asked for where they take longer than `PING_SECONDS`.
         """
         station = self.context.resolve(order.to)
-        station.send(Message("echo"), timeout=order.timeout)
         seconds: list[float] = []
-        while len(seconds) < order.count and sum(seconds) < PING_SECONDS:
-            began = time.perf_counter()
+        try:
             station.send(Message("echo"), timeout=order.timeout)
-            seconds.append(time.perf_counter() - began)
+            while len(seconds) < order.count and sum(seconds) < PING_SECONDS:
+                began = time.perf_counter()
+                station.send(Message("echo"), timeout=order.timeout)
+                seconds.append(time.perf_counter() - began)
+        except PagletsError as error:
+            return Pinged(seconds, str(error))
         return Pinged(seconds)
 
     @handles("echo")
@@ -182,21 +188,24 @@ class MeshBenchmarkAgent(Paglet[ConductorState]):
         why = way.reason or self._why_over() or self._why_away(way)
         if not why:
             try:
-                measure(way)
+                why = measure(way)
             except PagletsError as error:
-                why = f"{error.code}: {error}"
-                self._lose_traveller()
-        way.reason = why
+                why = str(error)
+        if why and not way.reason:
+            self._lose_traveller()
+            way.reason = why
 
-    def _measure_trips(self, way: Way) -> None:
+    def _measure_trips(self, way: Way) -> str:
         order = PingOrder(
             self.state.stations[way.target], self.state.plan.messages, STEP_SECONDS / 4
         )
-        if order.count:
-            reply = self._ask(way.source, order, Pinged)
-            way.trips += reply.seconds
+        if not order.count:
+            return ""
+        reply = self._ask(way.source, order, Pinged)
+        way.trips += reply.seconds
+        return reply.reason
 
-    def _measure_move(self, way: Way) -> None:
+    def _measure_move(self, way: Way) -> str:
         traveller = self.state.traveller
         if traveller is None or traveller.host_name != way.source:
             self._lose_traveller()
@@ -204,7 +213,9 @@ class MeshBenchmarkAgent(Paglet[ConductorState]):
         reply = self._ask(way.source, MoveOrder(traveller, way.target, STEP_SECONDS / 2), Moved)
         with self.locked_state() as state:
             state.traveller = reply.traveller
+        if not reply.reason:
             way.moves.append(reply.seconds)
+        return reply.reason
 
     def _ask(self, host: str, order: MoveOrder | PingOrder, reply_type: type[R]) -> R:
         timeout = max(0.5, min(STEP_SECONDS, self._left()))

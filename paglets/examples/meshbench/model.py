@@ -64,10 +64,12 @@ class MoveOrder:
 
 @dataclass
 class Moved:
-    """A move that was made."""
+    """A move that was made, or not."""
 
     seconds: float
     traveller: PagletProxyRef
+    reason: str = ""
+    """Why it was not made; empty if it was."""
 
 
 @dataclass
@@ -82,9 +84,11 @@ class PingOrder:
 
 @dataclass
 class Pinged:
-    """Round trips that were made, in seconds."""
+    """Round trips that were made."""
 
     seconds: list[float]
+    reason: str = ""
+    """Why there are fewer than asked for; empty if they all were made."""
 
 
 @dataclass

@@ -24,6 +24,14 @@ def test_named_hosts_that_cannot_be_worked_on_have_their_reason():
     }
 
 
+def test_a_suspect_is_not_passed_over_in_silence():
+    delta = HostRef("delta", "http://d:1", online=False, status="suspect")
+    assert choose_hosts(Plan(), [delta, ALPHA, GAMMA]) == {
+        "alpha": "",
+        "delta": "not online (suspect)",
+    }
+
+
 def test_nobody_waits_who_never_asks():
     assert Attendance(-1.0).is_alone
     assert not Attendance(60.0).is_alone
