@@ -346,7 +346,7 @@ class _Host:
         self._say(f"paglets host {self._settings.name} is stopping")
         parts.admission.refuses = "stopping"
         parts.delivery.is_stopping = True
-        parts.activity.is_stopping = True
+        parts.activity.stop()
         await asyncio.gather(parts.inactivity.shut_down(), membership.leave())
         await server.stop(_HTTP_GRACE)
         await tasks.close(timeout=_HTTP_GRACE)

@@ -16,7 +16,7 @@ import msgspec
 
 from paglets.config.settings import Timeouts
 from paglets.failpoints import failpoint_async
-from paglets.model.enums import Hook, PagletStatus, Verb
+from paglets.model.enums import Hook, PagletStatus
 from paglets.model.errors import (
     ClassLoadError,
     HookTimeoutError,
@@ -27,6 +27,7 @@ from paglets.model.errors import (
 from paglets.model.manifest import ClassManifest
 from paglets.runtime.childlink import ChildLink, as_failure
 from paglets.runtime.commits import Commits, require_status
+from paglets.runtime.crashes import Crashes
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import LocalPaglet
 from paglets.runtime.starter import Birth, Starter
@@ -34,7 +35,7 @@ from paglets.runtime.storedqueue import load_stored
 from paglets.runtime.tasks import Tasks
 from paglets.store.rows import Blob, Due, PagletRow
 from paglets.store.store import Store
-from paglets.supervise.restarts import GiveUp, RestartLimits, decide_restart
+from paglets.supervise.restarts import RestartLimits
 from paglets.wire.calls import Departure, HookDone, OpenGate, RunHook
 
 log = logging.getLogger(__name__)
@@ -60,15 +61,29 @@ class Activity:
         self._recorder = recorder
         self._tasks = tasks
         self._timeouts = timeouts
-        self._restarts = restarts
-        self.is_stopping = False
-        """Set at shutdown: nothing is started again."""
+        self._crashes = Crashes(
+            commits,
+            recorder,
+            tasks,
+            restarts,
+            revive=lambda paglet: self.revive(paglet, "recovered"),
+            fail=lambda *told: self.fail_messages(*told),  # noqa: PLW0108 - bound only later
+        )
         self.pump: Callable[[LocalPaglet], None] = _unbound
         """Delivers the next queued message; set by the composition root."""
         self.fail_messages: Callable[[LocalPaglet, PagletsError, bool], None] = _unbound
         """Fails the messages of a crashed paglet, queued ones too if the flag says so."""
         self.depart: Callable[[LocalPaglet, Departure], Awaitable[None]] = _unbound
         """Carries out a departure that a hook asked for; set by the composition root."""
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the host stops: nothing is started again."""
+        return self._crashes.is_stopping
+
+    def stop(self) -> None:
+        """Restart nothing from now on."""
+        self._crashes.is_stopping = True
 
     async def open(
         self, paglet: LocalPaglet, link: ChildLink, hook: Hook | None, event: bytes = b"{}"
@@ -376,62 +391,7 @@ class Activity:
         link, paglet.link, paglet.gate_open = paglet.link, None, False
         if link is not None and not link.is_over:
             await link.end(grace=0)
-        if paglet.row.status is not PagletStatus.ACTIVE or paglet.is_gone or paglet.is_crashing:
-            return
-        paglet.is_crashing = True
-        try:
-            await self._crash(paglet, error, error_for_callers)
-        except LifecycleError as changed:
-            # Disposed, or fenced, while its end was waited for: there is nothing to restart.
-            log.debug("%s crashed and %s", paglet.agent_id, changed)
-        finally:
-            paglet.is_crashing = False
-
-    async def _crash(
-        self, paglet: LocalPaglet, error: PagletsError, error_for_callers: PagletsError | None
-    ) -> None:
-        self._recorder.record(
-            "crash", f"crashed: {error.message}", agent_id=paglet.agent_id, level="error"
-        )
-        paglet.crashes.append(time.time())
-        delay = self._restart_delay(paglet)
-        paglet.restart_pending = delay is not None
-        self.fail_messages(paglet, error_for_callers or error, delay is None)
-        changes = {"status": PagletStatus.CRASHED, "error": error.message}
-        await self._commits.save(paglet, None, changes=changes, only=PagletStatus.ACTIVE)
-        if delay is not None:
-            self._tasks.start(self._restart(paglet, delay), f"restart of {paglet.agent_id}")
-
-    def _restart_delay(self, paglet: LocalPaglet) -> float | None:
-        if self.is_stopping or not paglet.restarts:
-            return None
-        now = time.time()
-        decision = decide_restart(paglet.crashes, now, self._restarts)
-        if isinstance(decision, GiveUp):
-            self._recorder.record(
-                "crash",
-                f"crashed {decision.crashes} times in {decision.seconds:g} s and stays down: "
-                f"`paglets agent activate {paglet.agent_id[:8]}` tries again",
-                agent_id=paglet.agent_id,
-                level="error",
-            )
-            return None
-        return max(0.0, decision.when - now)
-
-    async def _restart(self, paglet: LocalPaglet, delay: float) -> None:
-        await asyncio.sleep(delay)
-        while paglet.verb is not None:
-            await paglet.verb_ended.wait()
-        if self.is_stopping or paglet.is_gone or paglet.row.status is not PagletStatus.CRASHED:
-            return
-        paglet.restart_pending = False
-        try:
-            with paglet.doing(Verb.ACTIVATE):
-                await self.revive(paglet, "recovered")
-        except PagletsError as error:
-            self._recorder.record(
-                "crash", f"restart failed: {error}", agent_id=paglet.agent_id, level="error"
-            )
+        await self._crashes.note(paglet, error, error_for_callers or error)
 
 
 def event_of(due: Due) -> bytes:
