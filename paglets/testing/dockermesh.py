@@ -130,20 +130,20 @@ class DockerMesh:
         self.converged_in = time.monotonic() - begun
 
     def wait_converged(self, timeout: float = 30.0) -> None:
-        """Wait until every running host sees every running host online, and no other.
+        """Wait until every running host sees every running host, where it is now, and no other.
 
         Raises:
             DeadlineError: They did not agree in time.
         """
         reached = [host for host in self.hosts if host.is_running and host.address]
-        expected = {host.name for host in reached}
+        expected = {host.name: host.settings.advertise or host.internal_url for host in reached}
         for host in reached:
             wait_until(
                 lambda host=host: _seen_by(host) == expected,  # type: ignore[misc]  # default binds the loop's value
                 timeout=timeout,
                 what=f"{host.name} sees {', '.join(sorted(expected))}",
                 interval=0.05,
-                story=host.tail,
+                story=lambda host=host: f"{_seen_by(host)}\n{host.tail()}",  # type: ignore[misc]  # as above
             )
 
     def client(self, name: str | None = None) -> Client:
@@ -226,8 +226,8 @@ class DockerMesh:
             self._network.remove()
 
 
-def _seen_by(host: HostContainer) -> set[str]:
+def _seen_by(host: HostContainer) -> dict[str, str]:
     try:
-        return {ref.name for ref in host.client.hosts(online_only=True)}
+        return {ref.name: ref.url for ref in host.client.hosts(online_only=True)}
     except PagletsError:
-        return set()
+        return {}

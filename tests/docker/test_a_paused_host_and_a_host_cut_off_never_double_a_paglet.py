@@ -2,6 +2,7 @@
 
 import pytest
 
+from paglets.config.settings import Timeouts
 from paglets.testing import wait_until
 from tests.docker.conftest import LEDGERS, names_seen
 from tests.docker.faults import assert_exactly_one, dispatching, ledger_at
@@ -9,10 +10,13 @@ from tests.docker.faults import assert_exactly_one, dispatching, ledger_at
 PLACES = [("alpha", "offer.before_send"), ("beta", "arrival.after_accepted")]
 """Before and after the commit that decides who owns the paglet."""
 
+TIMEOUTS = Timeouts(offer=4.0)
+"""A connection whose other end is gone hangs as long as one attempt may take, else a minute."""
+
 
 @pytest.fixture(scope="module")
 def mesh(paglets_meshes):
-    with paglets_meshes(2, agents=LEDGERS) as mesh:
+    with paglets_meshes(2, agents=LEDGERS, timeouts=TIMEOUTS) as mesh:
         yield mesh
 
 

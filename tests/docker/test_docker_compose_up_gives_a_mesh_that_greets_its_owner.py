@@ -1,0 +1,153 @@
+"""compose.yaml as people use it: up, the lines that alpha prints, more replicas, seeds only."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from paglets.testing import wait_until
+from paglets.testing.localhost import free_ports
+from paglets.testing.reaper import PROJECT_LABEL, sweep, watch
+
+ROOT = Path(__file__).parents[2]
+
+
+class Project:
+    """The compose file as a project of its own, beside whatever else runs on the engine."""
+
+    def __init__(self, image: str, home: Path) -> None:
+        self.name = f"paglets-test-{uuid.uuid4().hex[:8]}"
+        self.port = free_ports(1)[0]
+        paglets = Path(sys.executable).parent
+        self.environment = {
+            **os.environ,
+            "COMPOSE_PROJECT_NAME": self.name,
+            "PAGLETS_IMAGE": image,
+            "PAGLETS_PORT": str(self.port),
+            "PAGLETS_HOME": str(home),
+            "PATH": f"{paglets}:{os.environ['PATH']}",
+        }
+        watch(f"{PROJECT_LABEL}={self.name}")
+
+    def shell(self, line: str, *, timeout: float = 180.0) -> str:
+        """Run a line as a person types it in the folder of compose.yaml."""
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", line],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def log(self, service: str) -> list[str]:
+        told = self.shell(f"docker compose logs --no-log-prefix {service}")
+        return told.replace("\x1b[2K", "").splitlines()  # compose 2.26 erases lines, pipe or not
+
+    def online(self, service: str, *, profile: str = "") -> list[str]:
+        """Return the names of the hosts that one sees online."""
+        chosen = f"--profile {profile} " if profile else ""
+        line = f"docker compose {chosen}exec -T {service} paglets mesh hosts --online --json"
+        return sorted(host["name"] for host in json.loads(self.shell(line)))
+
+
+@pytest.fixture(scope="module")
+def project(paglets_image, tmp_path_factory):
+    if shutil.which("docker") is None:
+        pytest.skip("the docker command is missing")
+    project = Project(paglets_image, tmp_path_factory.mktemp("home"))
+    project.shell("docker compose up --detach --wait")
+    yield project
+    project.shell("docker compose --profile '*' down --volumes --timeout 3")
+    sweep(f"{PROJECT_LABEL}={project.name}")
+
+
+@pytest.fixture(scope="module")
+def greeting(project) -> list[str]:
+    """What alpha prints once three hosts are online."""
+
+    def found() -> list[str]:
+        lines = project.log("alpha")
+        starts = [n for n, line in enumerate(lines) if re.match(r"\d+ hosts are online", line)]
+        return lines[starts[0] :] if starts else []
+
+    wait_until(
+        lambda: len(found()) >= 8,
+        timeout=30,
+        what="alpha greets",
+        interval=0.3,
+        story=lambda: "\n".join(project.log("alpha")),
+    )
+    return found()
+
+
+def test_alpha_says_once_who_is_in_the_mesh_and_which_key_it_has(project, greeting):
+    told = re.fullmatch(
+        r"3 hosts are online with key ([0-9a-f]{8}): alpha, beta, gamma", greeting[0]
+    )
+    assert told is not None, greeting[0]
+    shown = json.loads(project.shell("docker compose exec -T beta paglets mesh hosts --json"))
+    assert {host["name"] for host in shown} == {"alpha", "beta", "gamma"}
+    exported = project.shell("docker compose exec -T gamma paglets key export")
+    assert exported.split(":")[1] == told[1]
+    assert sum("hosts are online" in line for line in project.log("alpha")) == 1
+
+
+def test_every_printed_command_does_what_it_says(project, greeting):
+    commands = [line.strip() for line in greeting if line.startswith("  ")]
+    assert len(commands) == 4
+    expected = {"mesh hosts": "alive", "examples tour": "gamma", "key import": r"[0-9a-f]{8}"}
+    for command in commands:
+        # A person has a terminal here, which `exec` gives to the container; this test has none.
+        typed = command.replace("compose exec alpha", "compose exec -T alpha")
+        told = project.shell(typed)
+        wanted = next(
+            text for words, text in expected.items() if shlex.split(command)[-2:] == words.split()
+        )
+        assert re.search(wanted, told), f"{command}\n{told}"
+    assert f"http://127.0.0.1:{project.port}" in commands[-1]
+
+
+def test_replicas_join_through_dns(project):
+    project.shell("docker compose --profile scale up --detach --wait --scale host=8 host")
+    wait_until(
+        lambda: len(project.online("alpha")) == 11,
+        timeout=60,
+        what="three hosts and eight replicas are online",
+        interval=0.5,
+        story=lambda: str(project.online("alpha")),
+    )
+    project.shell("docker compose --profile scale rm --stop --force --volumes host")
+
+
+def test_hosts_without_multicast_form_a_mesh_of_their_own(project):
+    project.shell(
+        "docker compose --profile seeds-only up --detach --wait seed-alpha seed-beta seed-gamma"
+    )
+    wait_until(
+        lambda: project.online("seed-gamma", profile="seeds-only") == ["alpha", "beta", "gamma"],
+        timeout=60,
+        what="three hosts are online",
+        interval=0.5,
+        story=lambda: str(project.online("seed-gamma", profile="seeds-only")),
+    )
+
+
+def test_a_mesh_that_went_down_comes_back_with_its_paglets(project):
+    create = "docker compose exec -T alpha paglets agent create paglets.examples.tour:Tour --json"
+    agent_id = json.loads(project.shell(create))["agent_id"]
+    project.shell("docker compose down --timeout 15")
+    project.shell("docker compose up --detach --wait")
+    listed = project.shell("docker compose exec -T alpha paglets agent list --json")
+    assert agent_id in listed
