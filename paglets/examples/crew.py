@@ -146,6 +146,8 @@ class Leader(Generic[S]):
         while not self._is_over():
             self._watch()
             self._paglet.wait_state(_is_complete, LOOK_SECONDS)
+        if self._paglet.stopping:
+            return  # somebody puts it to sleep or moves it; its workers end by the deadline
         self._end_workers()
         with self._paglet.locked_state() as state:
             state.is_done = True
@@ -223,7 +225,7 @@ class Leader(Generic[S]):
             if row.text != IN_DOUBT:
                 self._fail(row.host, "its worker has gone without a report")
             return
-        except PagletsError:
+        except (PagletsError, OSError):
             return  # the mesh, or the deadline, will say what became of its host
         if info.status == PagletStatus.CRASHED.value:
             why = (info.error or "no reason given").rstrip(": ")
@@ -247,7 +249,7 @@ class Leader(Generic[S]):
     def _dispose(self, worker: PagletProxyRef) -> None:
         try:
             self._paglet.context.resolve(worker).dispose(force=True)
-        except PagletsError as error:
+        except (PagletsError, OSError) as error:  # OSError: this process itself is being ended
             # Its host is away, or it has ended by itself; at the latest it does by the deadline.
             print(f"worker {worker.agent_id} on {worker.host_name}: {error}")  # noqa: T201 - its log
 
