@@ -20,6 +20,7 @@ demo: ## see it work: three hosts on this machine, paglets moving, one host kill
 .PHONY: test
 test: check ## check, then run every test
 	@if docker info >/dev/null 2>&1; then $(PY) -m pytest -q; \
+	elif [ "$$PAGLETS_REQUIRE_DOCKER" = 1 ]; then echo 'PAGLETS_REQUIRE_DOCKER=1, but no Docker engine answers' >&2; exit 1; \
 	else echo '$(NO_ENGINE)'; $(PY) -m pytest -q -m 'not docker'; fi
 
 .PHONY: test-fast

@@ -1,0 +1,1 @@
+"""Paglets that run errands."""
