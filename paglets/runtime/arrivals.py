@@ -5,19 +5,12 @@ before any check; a transfer that is being received is waited for; then the chec
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-
-import msgspec
 
 from paglets.config.settings import Limits, Timeouts
 from paglets.failpoints import failpoint_async
 from paglets.model.enums import (
-    ArrivalMode,
-    EnvelopeKind,
-    Hook,
     PagletStatus,
     TransferOutcome,
 )
@@ -32,57 +25,30 @@ from paglets.model.errors import (
 )
 from paglets.model.refs import Epoch
 from paglets.model.transfer import PeerAddress
+from paglets.runtime.acceptance import Acceptance, Whole, is_inactive, outcome_body
 from paglets.runtime.activity import Activity
 from paglets.runtime.admission import Admission
-from paglets.runtime.childlink import ChildLink
-from paglets.runtime.commits import lean
-from paglets.runtime.courier import travelled
 from paglets.runtime.lifecycle import (
-    Accepted,
     Answered,
-    Offer,
-    Refused,
-    decide_offer,
     decide_query,
     objection,
 )
-from paglets.runtime.packing import clone_event, mobility_event
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import LocalPaglet, Roster
 from paglets.runtime.starter import Birth, Starter
-from paglets.runtime.storedqueue import rejoin
 from paglets.runtime.unpacking import Unpacker
-from paglets.store.rows import Blob, Due, PagletRow, QueuedMessage, RememberedOutcome
+from paglets.store.rows import Blob
 from paglets.store.store import Store
 from paglets.store.writes import (
-    DeleteMessages,
-    PutMessages,
-    RememberOutcome,
     SettleTransfer,
     StaleWriteError,
-    Write,
 )
-from paglets.wire.bodies import ABSENT, CheckAnswer, CheckBody, OutcomeBody
+from paglets.wire.bodies import CheckAnswer, CheckBody, OutcomeBody
 from paglets.wire.envelope import EnvelopeHeader
-from paglets.wire.failures import error_body
 from paglets.wire.messages import PROTOCOL
-from paglets.wire.policies import decode_policy
 
-_DECISIONS = 3
-"""Times an offer is decided anew when rows or records change under the decision."""
 _RECEIVING_TIMEOUT = 120.0
 """Seconds a repeat waits for the copy of its offer that is being received."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Whole:
-    """An envelope that has arrived and been judged: what a decision needs."""
-
-    state: Blob
-    files: tuple[tuple[str, Blob], ...]
-    link: ChildLink | None
-    """Its process, with the state decoded; None where it arrives inactive."""
-    failure: PagletsError | None = None
 
 
 class Arrivals:
@@ -113,6 +79,13 @@ class Arrivals:
         self._receiving: dict[str, asyncio.Future[None]] = {}
         self.superseded: Callable[[LocalPaglet, str], Awaitable[None]] = _nothing
         """Told of a transfer of this host that a return has proven accepted."""
+        self._acceptance = Acceptance(
+            roster,
+            store,
+            activity,
+            recorder,
+            superseded=lambda *told: self.superseded(*told),  # noqa: PLW0108 - bound only later
+        )
 
     async def check(self, body: CheckBody) -> CheckAnswer:
         """Answer whether this host would take a paglet now; nothing is written.
@@ -164,7 +137,7 @@ class Arrivals:
         await self._while_receiving(transfer_id)
         known = self._store.transfer(transfer_id)
         if known is not None:
-            return self._outcome(transfer_id, known.outcome, known.reason)
+            return outcome_body(self._roster.me.host_id, transfer_id, known.outcome, known.reason)
         received: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._receiving[transfer_id] = received
         try:
@@ -201,13 +174,13 @@ class Arrivals:
         except PagletsError as error:
             if error.retryable:
                 raise
-            return await self._decide(header, _Whole(Blob.inline(b""), (), None, error))
+            return await self._acceptance.decide(header, Whole(Blob.inline(b""), (), None, error))
         state, files = await self._unpacker.receive(header, chunks)
         await failpoint_async("arrival.received")
         whole = await self._decode(header, state, files)
         try:
             await failpoint_async("arrival.before_accepted")
-            return await self._decide(header, whole)
+            return await self._acceptance.decide(header, whole)
         finally:
             if whole.link is not None and not whole.link.is_taken:
                 await asyncio.shield(whole.link.end(grace=0))
@@ -239,14 +212,14 @@ class Arrivals:
 
     async def _decode(
         self, header: EnvelopeHeader, state: Blob, files: tuple[tuple[str, Blob], ...]
-    ) -> _Whole:
+    ) -> Whole:
         """Decode the state in a child: only imports and constructors run before acceptance."""
         birth = Birth(
             agent_id=header.agent_id,
             class_name=header.manifest.class_name,
             epoch=header.epoch,
             state=state,
-            check_only=_is_inactive(header),
+            check_only=is_inactive(header),
         )
         try:
             await self._unpacker.place(header.agent_id, files)
@@ -254,161 +227,11 @@ class Arrivals:
         except PagletsError as error:
             if error.retryable:
                 raise
-            return _Whole(state, files, None, error)
+            return Whole(state, files, None, error)
         if birth.check_only:
             await link.end(grace=1.0)
-            return _Whole(state, files, None)
-        return _Whole(state, files, link)
-
-    async def _decide(self, header: EnvelopeHeader, whole: _Whole) -> OutcomeBody:
-        """Decide once more where a race was lost: then the recorded outcome answers."""
-        for _ in range(_DECISIONS):
-            present = self._roster.find(header.agent_id)
-            with contextlib.suppress(StaleWriteError):
-                if present is None:
-                    return await self._decide_once(header, whole, None)
-                # Row in memory and row on disk change together for all who hold this.
-                async with present.committing:
-                    return await self._decide_once(header, whole, present)
-        raise UnavailableError(f"{header.agent_id} changes too often here", retry_after=1.0)
-
-    async def _decide_once(
-        self, header: EnvelopeHeader, whole: _Whole, present: LocalPaglet | None
-    ) -> OutcomeBody:
-        offer = Offer(
-            header.transfer_id,
-            header.kind,
-            header.source,
-            Epoch(*header.epoch),
-            header.birth_id,
-            header.agent_id,
-        )
-        failure = None if whole.failure is None else error_body(whole.failure)
-        decision = decide_offer(
-            None if present is None else present.row,
-            self._store.transfer(header.transfer_id),
-            offer,
-            arriving=None if whole.failure else self._arriving(header, whole),
-            failure=failure,
-            now=time.time(),
-        )
-        match decision:
-            case Answered(outcome, reason):
-                return self._outcome(header.transfer_id, outcome, reason)
-            case Refused(writes, why):
-                return await self._refuse(header, writes, why, whole.failure)
-            case Accepted(writes, proven):
-                return await self._accept(header, whole, present, (writes, proven))
-
-    async def _refuse(
-        self,
-        header: EnvelopeHeader,
-        writes: tuple[Write, ...],
-        why: str,
-        failure: PagletsError | None,
-    ) -> OutcomeBody:
-        await self._store.commit(*writes, essential=True)
-        error = failure or TransferError(
-            f"{self._roster.me.name} refused {header.agent_id}: {why}", reason=why
-        )
-        self._recorder.record(
-            "refuse",
-            f"refused {header.manifest.class_name} from {header.source.name}: {error.message}",
-            agent_id=header.agent_id,
-            level="warning",
-        )
-        return self._outcome(header.transfer_id, TransferOutcome.REFUSED, error_body(error))
-
-    async def _accept(
-        self,
-        header: EnvelopeHeader,
-        whole: _Whole,
-        before: LocalPaglet | None,
-        accepted: tuple[tuple[Write, ...], str | None],
-    ) -> OutcomeBody:
-        writes, proven = accepted
-        now = time.time()
-        queue = tuple(
-            QueuedMessage(
-                agent_id=header.agent_id,
-                message_id=message.message_id,
-                priority=message.priority,
-                body=message.body,
-            )
-            for message in header.queue
-        )
-        outcomes = [
-            RememberedOutcome(
-                agent_id=header.agent_id,
-                message_id=kept.message_id,
-                outcome=kept.outcome,
-                expires_at=now + kept.ttl_ms / 1000,
-            )
-            for kept in header.outcomes
-        ]
-        await self._store.commit(
-            *writes,
-            *_messages_left(header, before),
-            PutMessages(queue),
-            *(RememberOutcome(record) for record in outcomes),
-            label="arrival.accepted_commit",
-        )
-        if whole.link is not None:
-            whole.link.is_taken = True
-        try:
-            await failpoint_async("arrival.after_accepted")
-            await failpoint_async("arrival.before_start")
-        finally:
-            # The commit has decided: whatever fails from now on, the paglet lives here.
-            paglet = await self._replace(before, self._arriving(header, whole))
-            paglet.remembered.update({record.message_id: record for record in outcomes})
-            rejoin(paglet, frozenset(message.message_id for message in queue))
-            self._move_in(paglet, header, whole.link)
-        if proven is not None:
-            await self.superseded(paglet, proven)
-        await failpoint_async("arrival.before_answer")
-        return self._outcome(header.transfer_id, TransferOutcome.ACCEPTED, None)
-
-    def _move_in(self, paglet: LocalPaglet, header: EnvelopeHeader, link: ChildLink | None) -> None:
-        self._recorder.record(
-            "arrival",
-            f"arrived from {header.source.name}",
-            agent_id=header.agent_id,
-            transfer_id=header.transfer_id,
-            movement=header.kind.value,
-        )
-        if link is not None:
-            self._activity.enter_later(paglet, link)
-
-    async def _replace(self, before: LocalPaglet | None, row: PagletRow) -> LocalPaglet:
-        """Put the row that has arrived in the place of what was here; an older copy stops first."""
-        if before is not None and before.link is not None:
-            link, before.link, before.gate_open = before.link, None, False
-            await link.end(grace=0)
-        return self._roster.put(lean(row))
-
-    def _arriving(self, header: EnvelopeHeader, whole: _Whole) -> PagletRow:
-        is_clone = header.kind is EnvelopeKind.CLONE
-        if is_clone and header.clone_of is not None:
-            event = clone_event(header.clone_of, header.agent_id, header.source, self._roster.me)
-        else:
-            event = mobility_event(header.source, self._roster.me, header.kind)
-        inactive = _is_inactive(header)
-        hook = Hook.ON_CLONE if is_clone else Hook.ON_ARRIVAL
-        policy = None if header.policy is None else decode_policy(header.policy)
-        return PagletRow(
-            agent_id=header.agent_id,
-            birth_id=header.birth_id,
-            manifest=header.manifest,
-            status=PagletStatus.INACTIVE if inactive else PagletStatus.ACTIVE,
-            epoch=Epoch(*header.epoch),
-            state=whole.state,
-            due=Due(hook.value, event, attempt=0 if inactive else 1),
-            policy=(policy or Admission.DEFAULT_POLICY) if inactive else None,
-            transfer_id=header.transfer_id,
-            created_at=header.created_at or time.time(),
-            changed_at=time.time(),
-        )
+            return Whole(state, files, None)
+        return Whole(state, files, link)
 
     async def outcome(self, transfer_id: str) -> OutcomeBody:
         """Return the outcome of a transfer; an unknown one is refused durably before that."""
@@ -417,13 +240,15 @@ class Arrivals:
         nobody = PeerAddress("", "", "")
         decision = decide_query(record, transfer_id, nobody, now=time.time())
         if isinstance(decision, Answered):
-            return self._outcome(transfer_id, decision.outcome, decision.reason)
+            return outcome_body(
+                self._roster.me.host_id, transfer_id, decision.outcome, decision.reason
+            )
         try:
             await self._store.commit(*decision.writes, essential=True)
         except StaleWriteError:
             # An offer was decided while this was being written: its record answers.
             return await self.outcome(transfer_id)
-        return self._outcome(transfer_id, TransferOutcome.REFUSED, None)
+        return outcome_body(self._roster.me.host_id, transfer_id, TransferOutcome.REFUSED, None)
 
     async def settled(self, transfer_id: str) -> None:
         """Note that the source has settled too: the record may be forgotten 24 h later."""
@@ -434,31 +259,6 @@ class Arrivals:
             await self._store.commit(
                 SettleTransfer(transfer_id, record.outcome, time.time(), settled=True)
             )
-
-    def _outcome(
-        self, transfer_id: str, outcome: TransferOutcome, reason: bytes | None
-    ) -> OutcomeBody:
-        return OutcomeBody(
-            transfer_id=transfer_id,
-            host_id=self._roster.me.host_id,
-            outcome=outcome.value,
-            reason=ABSENT if reason is None else msgspec.Raw(reason),
-        )
-
-
-def _messages_left(header: EnvelopeHeader, before: LocalPaglet | None) -> tuple[Write, ...]:
-    """Return the write that removes stored messages which the paglet had taken along.
-
-    Those stored here since it left are kept: they were acknowledged, and wait for it.
-    """
-    if before is None or before.row.birth_id != header.birth_id:
-        return (DeleteMessages(header.agent_id),)
-    gone = travelled(before.row)
-    return (DeleteMessages(header.agent_id, gone),) if gone else ()
-
-
-def _is_inactive(header: EnvelopeHeader) -> bool:
-    return header.inactive or header.arrival_mode is ArrivalMode.INACTIVE
 
 
 async def _nothing(_paglet: LocalPaglet, _transfer_id: str) -> None:
