@@ -40,6 +40,8 @@ def lines(names: list[str], *, key_id: str | None, url: str) -> list[str]:
         "  docker compose exec alpha paglets mesh hosts",
         "send a paglet to all of them:",
         "  docker compose exec alpha paglets examples tour",
+        "measure them:",
+        "  docker compose run --rm perf",
         "use them from this machine:",
         "  docker compose exec -T alpha paglets key export | paglets key import",
         f"  paglets --url {url} mesh hosts",

@@ -83,7 +83,7 @@ def greeting(project) -> list[str]:
         return lines[starts[0] :] if starts else []
 
     wait_until(
-        lambda: len(found()) >= 8,
+        lambda: len(found()) >= 10,
         timeout=30,
         what="alpha greets",
         interval=0.3,
@@ -106,8 +106,13 @@ def test_alpha_says_once_who_is_in_the_mesh_and_which_key_it_has(project, greeti
 
 def test_every_printed_command_does_what_it_says(project, greeting):
     commands = [line.strip() for line in greeting if line.startswith("  ")]
-    assert len(commands) == 4
-    expected = {"mesh hosts": "alive", "examples tour": "gamma", "key import": r"[0-9a-f]{8}"}
+    assert len(commands) == 5
+    expected = {
+        "mesh hosts": "alive",
+        "examples tour": "gamma",
+        "key import": r"[0-9a-f]{8}",
+        "--rm perf": "gamma",
+    }
     for command in commands:
         # A person has a terminal here, which `exec` gives to the container; this test has none.
         typed = command.replace("compose exec alpha", "compose exec -T alpha")
@@ -117,6 +122,13 @@ def test_every_printed_command_does_what_it_says(project, greeting):
         )
         assert re.search(wanted, told), f"{command}\n{told}"
     assert f"http://127.0.0.1:{project.port}" in commands[-1]
+
+
+def test_the_benchmark_can_end_a_run_of_compose_with_its_exit_code(project):
+    told = project.shell("docker compose --profile perf up --exit-code-from perf", timeout=200)
+    for host in ("alpha", "beta", "gamma"):
+        assert re.search(rf"perf-1 .*\b{host}\b", told), told
+    project.shell("docker compose up --detach --wait")
 
 
 def test_replicas_join_through_dns(project):
