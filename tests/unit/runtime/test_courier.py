@@ -31,16 +31,19 @@ from tests.unit.runtime.samples import (
     make_row,
 )
 
-SOON = {"not_after": time.time() + 300}
+
+def soon():
+    """A time to offer that is not over yet, however late in the run this test is."""
+    return {"not_after": time.time() + 300}
 
 
 @pytest.fixture
 async def moving(bench):
-    return await bench.put(make_moving(), make_record(**SOON))
+    return await bench.put(make_moving(), make_record(**soon()))
 
 
 async def settle(bench, paglet, *, is_fresh=True, timeout=1.0):
-    errand = bench.courier.carry(paglet, make_record(**SOON), is_fresh=is_fresh)
+    errand = bench.courier.carry(paglet, make_record(**soon()), is_fresh=is_fresh)
     return await bench.courier.wait(errand, timeout=timeout)
 
 
@@ -149,7 +152,7 @@ async def test_a_full_disk_does_not_end_the_courier(bench, moving):
 
 
 async def test_what_travelled_is_the_targets_what_came_later_stays_to_be_handed_over(bench):
-    paglet = await bench.put(make_moving(queue=("m1",)), make_record(**SOON))
+    paglet = await bench.put(make_moving(queue=("m1",)), make_record(**soon()))
     queued = [
         QueuedMessage(agent_id="tour", message_id=i, priority=5, body=make_body(i))
         for i in ("m1", "m2")
@@ -161,7 +164,7 @@ async def test_what_travelled_is_the_targets_what_came_later_stays_to_be_handed_
 
 
 async def test_a_refused_clone_leaves_nothing(bench):
-    paglet = await bench.put(make_moving(status=PagletStatus.CLONING), make_record(**SOON))
+    paglet = await bench.put(make_moving(status=PagletStatus.CLONING), make_record(**soon()))
     bench.calls.answer("offer", word("refused"))
     with pytest.raises(TransferError):
         await settle(bench, paglet)
@@ -172,8 +175,8 @@ async def test_a_refused_clone_leaves_nothing(bench):
 
 async def test_a_second_call_joins_the_errand(bench, moving):
     bench.calls.answer("offer", word("accepted"))
-    first = bench.courier.carry(moving, make_record(**SOON), is_fresh=True)
-    assert bench.courier.carry(moving, make_record(**SOON), is_fresh=True) is first
+    first = bench.courier.carry(moving, make_record(**soon()), is_fresh=True)
+    assert bench.courier.carry(moving, make_record(**soon()), is_fresh=True) is first
     await bench.courier.wait(first, timeout=1.0)
 
 
@@ -181,7 +184,7 @@ async def _answers_late(bench, paglet, answer, meanwhile):
     """Let the answer come after `meanwhile` has settled the transfer by other means."""
     late = asyncio.get_running_loop().create_future()
     bench.calls.answer("offer", late)
-    errand = bench.courier.carry(paglet, make_record(**SOON), is_fresh=True)
+    errand = bench.courier.carry(paglet, make_record(**soon()), is_fresh=True)
     await bench.calls.until("offer")
     await meanwhile()
     late.set_result(answer)
@@ -233,7 +236,7 @@ async def test_a_host_that_comes_back_is_tried_at_once(bench, moving):
         retry_first=1000.0, retry_most=1000.0, connect=0.0
     )
     bench.calls.answer("offer", unreachable(connected=True), word("accepted"))
-    errand = bench.courier.carry(moving, make_record(**SOON), is_fresh=True)
+    errand = bench.courier.carry(moving, make_record(**soon()), is_fresh=True)
     await bench.calls.until("offer")
     await until(lambda: errand.last_error is not None)
     await asyncio.sleep(0)
