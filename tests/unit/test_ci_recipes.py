@@ -24,6 +24,6 @@ def test_every_action_is_pinned_by_its_hash():
     assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", each) for each in uses)
 
 
-def test_a_submission_is_tested_with_an_engine():
+def test_a_submission_is_tested_by_the_readmes_command():
     lines = (ROOT / ".ci/run").read_text().splitlines()
-    assert lines[-2:] == ["make engine", "PAGLETS_REQUIRE_DOCKER=1 make test"]
+    assert lines[-1] == "make test"
