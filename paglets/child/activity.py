@@ -150,6 +150,8 @@ class Activity:
                 self._is_again = True
             if not scope.is_over:
                 self._gate.sleep(pause)
+        except OSError:
+            return  # the host has closed the pipe: it has given this process up
 
     def _end(self) -> None:
         with self._ended:
