@@ -304,16 +304,21 @@ class Courier:
         self._recorder.record("refused", error.message, agent_id=record.agent_id, level="warning")
         if settled.row is None:
             self._roster.drop(record.agent_id)
+        if errand.was_connected:
+            # It keeps its refusal until it knows that no repeat of the offer can follow.
+            self.confirm(record, TransferOutcome.REFUSED)
         if settled.resumes:
             await self.resume(paglet, error)
         if not errand.outcome.done():
             errand.outcome.set_exception(error)
 
-    def confirm(self, record: TransferRow) -> None:
+    def confirm(
+        self, record: TransferRow, outcome: TransferOutcome = TransferOutcome.ACCEPTED
+    ) -> None:
         """Tell the target, until it answers, that the source has settled too."""
-        self._tasks.start(self._confirm(record), f"settled {record.transfer_id}")
+        self._tasks.start(self._confirm(record, outcome), f"settled {record.transfer_id}")
 
-    async def _confirm(self, record: TransferRow) -> None:
+    async def _confirm(self, record: TransferRow, outcome: TransferOutcome) -> None:
         pause = self._timeouts.retry_first
         while True:
             await failpoint_async("settle.before_send")
@@ -328,7 +333,7 @@ class Courier:
             await self._pause(pause)
             pause = min(pause * 2, 30.0)
         await self._store.commit(
-            SettleTransfer(record.transfer_id, TransferOutcome.ACCEPTED, time.time(), settled=True)
+            SettleTransfer(record.transfer_id, outcome, time.time(), settled=True)
         )
 
     async def _pause(self, seconds: float) -> None:

@@ -80,6 +80,15 @@ async def test_refused_brings_it_home_and_tells_the_reason(bench, moving):
     assert bench.moved == []
 
 
+async def test_a_target_that_refused_is_told_that_it_may_forget_that(bench, moving):
+    bench.calls.answer("offer", word("refused"))
+    bench.calls.answer("settled", UnavailableError("starting"), None)
+    with pytest.raises(TransferError):
+        await settle(bench, moving)
+    await bench.calls.until("settled", 2)
+    assert bench.store.transfer("t1").outcome is TransferOutcome.REFUSED
+
+
 DOUBTFUL = [
     unreachable(connected=True),
     UnauthorizedError("key"),
@@ -113,6 +122,7 @@ async def test_where_no_attempt_ever_got_a_connection_it_comes_back(bench, movin
         await settle(bench, moving)
     assert caught.value.reason == "unreachable"
     assert bench.row().status is PagletStatus.ACTIVE
+    assert bench.calls.named("settled") == []
     assert len(bench.calls.named("offer")) > 1
 
 
