@@ -340,4 +340,5 @@ def make_restorer(given: Given, core: Core, moves: Moves) -> Restorer:
         fencing=moves.fencing,
         recorder=given.recorder,
         rolled_back=given.rolled_back,
+        work=core.folders.work,
     )

@@ -1,7 +1,6 @@
 """Creating and disposing paglets on this host."""
 
 import asyncio
-import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from paglets.runtime.admission import Admission
 from paglets.runtime.childlink import ChildLink, as_failure
 from paglets.runtime.commits import Commits, lean
 from paglets.runtime.idempotency import CallOutcome, Keeper, Once, require_address
+from paglets.runtime.leftovers import remove, set_aside
 from paglets.runtime.lifecycle import PROMISED
 from paglets.runtime.packing import creation_event
 from paglets.runtime.quiescing import Quiescer
@@ -212,10 +212,8 @@ class Creation:
         if paglet.wake_timer is not None:
             paglet.wake_timer.cancel()
         self._recorder.record("dispose", how, agent_id=row.agent_id)
-        for folder in self._folders:
-            path = folder / row.agent_id
-            if path.exists():
-                await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+        left = [set_aside(folder / row.agent_id) for folder in self._folders]
+        await asyncio.to_thread(remove, [path for path in left if path is not None])
 
 
 def _require_not_promised(paglet: LocalPaglet) -> None:

@@ -5,7 +5,6 @@ there. What happens when it comes back refused is `return_home`, the one way bac
 """
 
 import asyncio
-import shutil
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -33,6 +32,7 @@ from paglets.runtime.childlink import as_failure
 from paglets.runtime.commits import Commits, require_status
 from paglets.runtime.courier import Courier
 from paglets.runtime.idempotency import CallOutcome, Keeper, Once, require_address
+from paglets.runtime.leftovers import remove, set_aside
 from paglets.runtime.lifecycle import MOVABLE, decide_promise
 from paglets.runtime.packing import Packer, mobility_event
 from paglets.runtime.quiescing import Quiescer, Taken
@@ -264,9 +264,7 @@ class Departures:
             paglet.remembered.clear()
             paglet.unsaved.clear()
             paglet.unsaved_done.clear()
-            work = self._packer.work_dir(paglet.agent_id)
-            if work.exists():
-                left = work.rename(work.with_name(f".left-{new_id()}"))
+            left = set_aside(self._packer.work_dir(paglet.agent_id))
         return asyncio.to_thread(_remove, left, originals)
 
     async def settled(self, transfer_id: str) -> PagletProxyRef | None:
@@ -281,7 +279,7 @@ def _remove(folder: Path | None, originals: tuple[str, ...]) -> None:
     for original in originals:
         Path(original).unlink(missing_ok=True)
     if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove([folder])
 
 
 def _failed_event(target: str, error: PagletsError, *, restarted: bool) -> bytes:

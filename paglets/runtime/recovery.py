@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 from paglets.model.enums import PagletStatus, TransferOutcome, TransferRole
 from paglets.model.errors import PagletsError
@@ -9,6 +10,7 @@ from paglets.runtime.activity import Activity
 from paglets.runtime.courier import Courier
 from paglets.runtime.fencing import Fencing
 from paglets.runtime.inactivity import Inactivity
+from paglets.runtime.leftovers import find_leftovers, remove
 from paglets.runtime.ownership import Recovery, decide_recovery
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import LocalPaglet, Roster
@@ -32,6 +34,7 @@ class Restorer:
         fencing: Fencing,
         recorder: Recorder,
         rolled_back: Callable[[], bool],
+        work: Path,
     ) -> None:
         self._roster = roster
         self._store = store
@@ -41,6 +44,8 @@ class Restorer:
         self._fencing = fencing
         self._recorder = recorder
         self._rolled_back = rolled_back
+        self._work = work
+        self._leftovers: list[Path] = []
 
     def load(self) -> None:
         """Take every row into memory; messages for them wait from now on."""
@@ -56,6 +61,8 @@ class Restorer:
             self._recorder.record(
                 "damage", f"{problem.source} {problem.key}: {problem.reason}", level="error"
             )
+        here = {p.agent_id for p in self._roster if p.row.status is not PagletStatus.MOVED}
+        self._leftovers = find_leftovers(self._work, here)
 
     async def run(self) -> None:
         """Settle what is in doubt and start what is to run, after asking peers who owns it."""
@@ -65,6 +72,7 @@ class Restorer:
         await self._fencing.compare_all(timeout=_FENCE_TIMEOUT)
         rolled_back = self._rolled_back()
         await asyncio.gather(*(self._restore(paglet, rolled_back) for paglet in paglets))
+        await asyncio.to_thread(remove, self._leftovers)
 
     def _resume_transfers(self) -> None:
         for record in self._store.transfers(role=TransferRole.SOURCE):

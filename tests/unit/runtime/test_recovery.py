@@ -30,7 +30,7 @@ RESTARTING = ClassManifest(
 
 
 @pytest.fixture
-def restart(bench):
+def restart(bench, tmp_path):
     """Return what starts the host on the rows in its store."""
 
     async def run(*, rolled_back=False):
@@ -44,6 +44,7 @@ def restart(bench):
             fencing=bench.fencing,
             recorder=bench.recorder,
             rolled_back=lambda: rolled_back,
+            work=tmp_path / "work",
         )
         restorer.load()
         async with asyncio.timeout(10):
@@ -142,3 +143,16 @@ async def test_what_was_remembered_is_remembered(bench, restart):
     await keep(bench, make_row(), RememberOutcome(record))
     await restart()
     assert bench.roster.find("tour").remembered == {"m1": record}
+
+
+async def test_work_folders_without_their_paglet_are_removed_and_others_kept(
+    bench, restart, tmp_path
+):
+    for name in ("active", "moved", "disposed", ".left-1"):
+        (tmp_path / "work" / name).mkdir(parents=True)
+        (tmp_path / "work" / name / "file").write_text(name)
+    await keep(bench, make_row(agent_id="active"))
+    await keep(bench, make_row(PagletStatus.MOVED, agent_id="moved", peer=BETA))
+    await restart()
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["active"]
+    assert (tmp_path / "work" / "active" / "file").read_text() == "active"
