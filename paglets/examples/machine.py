@@ -9,6 +9,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from paglets.system.machine import memory
+
 
 @dataclass
 class Sight:
@@ -39,7 +41,7 @@ def look_around(host: str) -> Sight:
     Args:
         host: Name of the host the paglet is on.
     """
-    total, free = _memory()
+    total, free = memory()
     disk = shutil.disk_usage(Path.cwd().anchor)
     return Sight(
         host=host,
@@ -55,27 +57,6 @@ def look_around(host: str) -> Sight:
         processes=_processes(),
         pid=os.getpid(),
     )
-
-
-def parse_meminfo(text: str) -> dict[str, int]:
-    """Return the entries of `/proc/meminfo` in bytes."""
-    found: dict[str, int] = {}
-    for line in text.splitlines():
-        name, _, rest = line.partition(":")
-        amount = rest.split()
-        if amount and amount[0].isdigit():
-            found[name] = int(amount[0]) * (1024 if amount[1:] == ["kB"] else 1)
-    return found
-
-
-def _memory() -> tuple[int, int]:
-    """Return all and free memory in bytes."""
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        entries = parse_meminfo(meminfo.read_text())
-        return entries.get("MemTotal", 0), entries.get("MemAvailable", 0)
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return total, 0
 
 
 def _processes() -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from paglets import DeadlineError
-from paglets.examples.machine import look_around, parse_meminfo
+from paglets.examples.machine import look_around
 from paglets.testing.localhost import free_ports
 from paglets.testing.localmesh import LocalMesh
 
@@ -53,8 +53,3 @@ def test_a_machine_is_read_as_it_is():
     assert 0 < sight.disk_free_bytes <= sight.disk_bytes
     assert 0 < sight.memory_free_bytes <= sight.memory_bytes
     assert sight.processes > 0
-
-
-def test_meminfo_is_read_in_bytes():
-    text = "MemTotal:       16 kB\nMemAvailable:    4 kB\nHugePages_Total:       3\nodd line\n"
-    assert parse_meminfo(text) == {"MemTotal": 16384, "MemAvailable": 4096, "HugePages_Total": 3}

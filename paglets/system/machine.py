@@ -1,0 +1,67 @@
+"""What the machine under a paglet has: cores, memory, file systems, by the system's own files.
+
+Needs no library, so the packaged examples read it too. Not here: what cgroups leave of it
+(`cgroup.py`), the rest that `server-info` tells (`server_info/`).
+"""
+
+import os
+from pathlib import Path
+
+
+def usable_cores(affinity: int, quota: float | None) -> float:
+    """Return the cores' worth of time: the lesser of affinity and quota."""
+    return float(affinity) if quota is None else min(float(affinity), quota)
+
+
+def least(first: int, second: int | None) -> int:
+    """Return the lesser of an amount and a limit, None being no limit."""
+    return first if second is None else min(first, second)
+
+
+def cpus_allowed() -> int:
+    """Return the number of CPUs on which this process may run."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def memory() -> tuple[int, int]:
+    """Return all memory and what could be had now, in bytes, whatever limits this process.
+
+    Where the system does not tell the second it is the first.
+    """
+    entries = parse_meminfo(read_text(Path("/proc/meminfo")))
+    if "MemTotal" in entries and "MemAvailable" in entries:
+        return entries["MemTotal"], entries["MemAvailable"]
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return total, total
+
+
+def parse_meminfo(text: str) -> dict[str, int]:
+    """Return the entries of `/proc/meminfo` in bytes."""
+    found: dict[str, int] = {}
+    for line in text.splitlines():
+        name, _, rest = line.partition(":")
+        amount = rest.split()
+        if amount and amount[0].isdigit():
+            found[name] = int(amount[0]) * (1024 if amount[1:] == ["kB"] else 1)
+    return found
+
+
+def filesystem_of(folder: Path, mountinfo: str) -> str:
+    """Return the type of the file system of `folder` as `/proc/self/mountinfo` has it."""
+    best, found = -1, ""
+    for line in mountinfo.splitlines():
+        left, _, right = line.partition(" - ")
+        point, kind = left.split()[4:5], right.split()[:1]
+        if point and kind and folder.is_relative_to(point[0]) and len(point[0]) > best:
+            best, found = len(point[0]), kind[0]
+    return found
+
+
+def read_text(path: Path) -> str:
+    """Return what a file of the system says; nothing where it has no such file."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError:  # no such file on this system: nothing is said
+        return ""
