@@ -1,0 +1,1 @@
+"""`server-info`: what the machine of a host has and does now."""
