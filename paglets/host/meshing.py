@@ -128,7 +128,8 @@ class Membership:
         )
         self._beacon: Beacon | None = None
         self.appeared: Callable[[HostRef], None] = _nothing
-        """Told of each host that joins or comes back; set by the composition root."""
+        """Told of each host that joins, comes back, or says something else of itself, such as its
+        URL; set by the composition root."""
 
     async def start(self) -> None:
         """Begin to gossip, and to send beacons if the owner asked for them.
@@ -181,7 +182,7 @@ class Membership:
         if told is not None:
             level, text = told
             self._recorder.record("mesh", f"{host.name} {text}", level=level, host=host.name)
-        if change in {Change.JOINED, Change.REFUTED}:
+        if change in {Change.JOINED, Change.REFUTED, Change.UPDATED}:
             self.appeared(host)
 
     def renew(self, identity: HostIdentity) -> None:

@@ -383,7 +383,7 @@ async def _recover(parts: Composition, membership: Membership) -> None:
 
 def _meet(parts: Composition, tasks: Tasks, host: HostRef) -> None:
     """A host has appeared: moves to it may settle, and both compare who owns what."""
-    parts.courier.nudge()
+    parts.courier.meet(host)
     tasks.start(parts.fencing.meet(host), f"comparing with {host.name}")
 
 

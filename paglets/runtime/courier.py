@@ -21,7 +21,7 @@ from paglets.model.errors import (
     PagletsError,
     TransferError,
 )
-from paglets.model.refs import PagletProxyRef
+from paglets.model.refs import HostRef, PagletProxyRef
 from paglets.runtime.commits import Commits, lean
 from paglets.runtime.lifecycle import PROMISED, Settled, decide_outcome
 from paglets.runtime.ports import PeerCalls
@@ -56,6 +56,8 @@ class Errand:
     attempts: int = 0
     last_error: str | None = None
     started: float = 0.0
+    attempt: asyncio.Timeout | None = None
+    """Ends the attempt that is under way, if one is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +107,26 @@ class Courier:
         self.moved: Callable[[LocalPaglet, PagletRow], Awaitable[None]] = _unbound
         """Hands over and cleans up after MOVED; set by the composition root."""
         self._nudge = asyncio.Event()
+        self._lives: dict[str, tuple[int, str]] = {}
+        """Generation and URL of each host that has appeared, by host id."""
 
     def nudge(self) -> None:
-        """Try again now: a host has come back."""
+        """Try again now."""
         self._nudge.set()
         self._nudge = asyncio.Event()
+
+    def meet(self, host: HostRef) -> None:
+        """Try again now: a host has appeared, come back, or is reached elsewhere.
+
+        What was sent to its former life or address is not waited for: nobody there answers.
+        """
+        life = (host.generation, host.url)
+        if self._lives.get(host.host_id, life) != life:
+            for errand in self.errands.values():
+                if errand.record.peer.host_id == host.host_id and errand.attempt is not None:
+                    errand.attempt.reschedule(asyncio.get_running_loop().time())
+        self._lives[host.host_id] = life
+        self.nudge()
 
     def carry(self, paglet: LocalPaglet, record: TransferRow, *, is_fresh: bool) -> Errand:
         """Begin to settle the transfer of a MOVING or CLONING row."""
@@ -192,7 +209,8 @@ class Courier:
     async def _verdict(self, paglet: LocalPaglet, errand: Errand) -> _Verdict | None:
         """Return what settles the transfer, None where nothing does yet."""
         try:
-            answer = await self._attempt(paglet, errand)
+            async with asyncio.timeout(None) as errand.attempt:
+                answer = await self._attempt(paglet, errand)
         except HostUnreachableError as error:
             errand.last_error = error.message
             errand.was_connected |= bool(error.detail.get("connected", True))
@@ -201,8 +219,10 @@ class Courier:
             return _Verdict(TransferOutcome.REFUSED, error)
         except (PagletsError, OSError) as error:
             errand.was_connected = True
-            errand.last_error = str(error)
+            errand.last_error = str(error) or "the host has restarted or has another address"
             return None
+        finally:
+            errand.attempt = None
         errand.was_connected = True
         return await self._heed(errand, answer)
 

@@ -110,7 +110,7 @@ def make_ref(host=BETA, **fields):
 def make_host(peer=BETA, **fields):
     return HostRef(
         name=peer.name,
-        url=peer.url,
+        url=fields.pop("url", peer.url),
         host_id=peer.host_id,
         code_version=fields.pop("code_version", "v1"),
         **fields,

@@ -25,6 +25,7 @@ from tests.unit.runtime.fakes import unreachable, until, word
 from tests.unit.runtime.samples import (
     BETA,
     make_body,
+    make_host,
     make_moving,
     make_offer,
     make_record,
@@ -252,3 +253,30 @@ async def test_a_host_that_comes_back_is_tried_at_once(bench, moving):
     await asyncio.sleep(0)
     bench.courier.nudge()
     await bench.courier.wait(errand, timeout=1.0)
+
+
+@pytest.mark.parametrize("change", [{"generation": 2}, {"url": "http://elsewhere:8765"}])
+async def test_an_offer_to_a_former_life_or_address_of_the_target_is_not_waited_for(
+    bench, moving, change
+):
+    never = asyncio.get_running_loop().create_future()
+    bench.calls.answer("offer", never, word("accepted"))
+    bench.courier.meet(make_host(BETA, generation=1))
+    errand = bench.courier.carry(moving, make_record(**soon()), is_fresh=True)
+    await bench.calls.until("offer")
+    bench.courier.meet(make_host(BETA, **{"generation": 1, **change}))
+    await bench.courier.wait(errand, timeout=1.0)
+    assert errand.was_connected
+    assert errand.attempt is None
+
+
+async def test_a_target_that_only_refutes_its_death_is_still_listened_to(bench, moving):
+    slow = asyncio.get_running_loop().create_future()
+    bench.calls.answer("offer", slow)
+    bench.courier.meet(make_host(BETA))
+    errand = bench.courier.carry(moving, make_record(**soon()), is_fresh=True)
+    await bench.calls.until("offer")
+    bench.courier.meet(make_host(BETA))
+    slow.set_result(word("accepted"))
+    await bench.courier.wait(errand, timeout=1.0)
+    assert len(bench.calls.named("offer")) == 1
