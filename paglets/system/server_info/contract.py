@@ -9,8 +9,14 @@ from dataclasses import dataclass
 
 from paglets.agent.contracts import ServiceContract, ServiceOperation
 
-PROCESS_LIMIT = 500
-"""Most processes in one answer."""
+PROCESS_LIMIT = 200
+"""Most processes in one answer: what fits into a message."""
+
+COMMAND_LIMIT = 200
+"""Characters of a command line that are shown."""
+
+PATTERN_LIMIT = 200
+"""Longest pattern, in characters."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +64,14 @@ class Disk:
     """One file system."""
 
     path: str
-    """Where it is mounted; for the host's own folders, the folder."""
+    """Where it is mounted; a folder on it where the system does not tell."""
     filesystem: str
     """Such as ext4; empty where the system does not tell."""
     total_bytes: int
     free_bytes: int
     """Free for the host's user."""
-    use: str = ""
-    """`paglets` where the folders of paglets are, `temp` for temporary files; else empty."""
+    uses: tuple[str, ...] = ()
+    """`paglets` where the folders of paglets are, `temp` for temporary files."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,7 @@ class Process:
     pid: int
     name: str
     command: str
-    """Its command line, cut at 300 characters; empty where the system does not tell."""
+    """Its command line, cut at COMMAND_LIMIT; empty where the system does not tell."""
     user: str
     memory_bytes: int
     """Resident."""
