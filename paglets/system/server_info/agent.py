@@ -2,7 +2,10 @@
 
 from typing import ClassVar
 
-from paglets import AutoStartSpec, Paglet, ServiceContract, provides
+from paglets.agent.autostart import AutoStartSpec
+from paglets.agent.contracts import ServiceContract
+from paglets.agent.handlers import provides
+from paglets.agent.paglet import Paglet
 from paglets.system.server_info.contract import (
     DISKS,
     GAUGES,
