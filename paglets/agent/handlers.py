@@ -40,7 +40,8 @@ def handles(kind: str | type) -> Callable[[F], F]:
 
     With a text, the message's `args` become the method's arguments by name, checked against its
     annotations; a parameter annotated `Message` gets the message itself. With a dataclass the
-    method gets one instance of it: `Message.of` sends those. What the method returns is the reply.
+    method gets one instance of it: `Message.of` sends those. It too may have a second parameter
+    annotated `Message`. What the method returns is the reply.
     """
     if isinstance(kind, type):
         mark = _Mark(kind_of(kind), payload=kind)
@@ -52,7 +53,7 @@ def handles(kind: str | type) -> Callable[[F], F]:
 
 
 class _Provides(Generic[Q, R]):
-    """Typed decorator for methods `(self, Q) -> R`, plain or `async def`."""
+    """Typed decorator for methods `(self, Q) -> R` or `(self, Q, Message) -> R`, also `async`."""
 
     def __init__(self, operation: ServiceOperation[Q, R]) -> None:
         self._operation = operation
@@ -63,7 +64,13 @@ class _Provides(Generic[Q, R]):
     def __call__(
         self, method: Callable[[P, Q], Awaitable[R]]
     ) -> Callable[[P, Q], Awaitable[R]]: ...
-    def __call__(self, method: Callable[[P, Q], object]) -> Callable[[P, Q], object]:
+    @overload
+    def __call__(self, method: Callable[[P, Q, Message], R]) -> Callable[[P, Q, Message], R]: ...
+    @overload
+    def __call__(
+        self, method: Callable[[P, Q, Message], Awaitable[R]]
+    ) -> Callable[[P, Q, Message], Awaitable[R]]: ...
+    def __call__(self, method: Callable[..., object]) -> Callable[..., object]:
         operation = self._operation
         mark = _Mark(operation.name, payload=operation.request, operation=operation)
         return _marker(mark)(method)
@@ -72,7 +79,8 @@ class _Provides(Generic[Q, R]):
 def provides(operation: ServiceOperation[Q, R]) -> _Provides[Q, R]:
     """Mark a method as the provider of a contract's operation: `(self, request) -> reply`.
 
-    It is called whether or not the class overrides `handle_message`.
+    With a second parameter annotated `Message` it also gets the message, which says who asks. It is
+    called whether or not the class overrides `handle_message`.
     """
     if not isinstance(operation, ServiceOperation):
         raise TypeError(f"@provides takes a ServiceOperation, not {operation!r}")
@@ -109,7 +117,8 @@ class Route:
         """
         method: Callable[..., object] = getattr(paglet, self.method_name)
         if self.payload is not None:
-            result = method(self._convert(message.args, self.payload))
+            payload: object = self._convert(message.args, self.payload)
+            result = method(payload, **dict.fromkeys(self._message_parameters, message))
         else:
             result = method(**self._values(paglet, message))
         return result if self.operation is None else self._checked(result)
@@ -183,17 +192,26 @@ class Route:
             raise InvalidRequestError(f"{self.kind}: {error}") from error
 
     def _check_payload(self, cls: type) -> None:
-        parameters = _parameters(getattr(cls, self.method_name))
-        if len([each for each in parameters if each.default is each.empty]) != 1:
+        method = getattr(cls, self.method_name)
+        hints = read_hints(method, cls)
+        parameters = _parameters(method)
+        self._message_parameters = tuple(
+            each.name for each in parameters[1:] if hints.get(each.name) is Message
+        )
+        needed = [
+            each
+            for each in parameters
+            if each.default is each.empty and each.name not in self._message_parameters
+        ]
+        if len(needed) != 1:
             raise ClassLoadError(
                 f"{cls.__qualname__}.{self.method_name} handles {self.kind}, so it takes (self, "
                 f"{self.kind.lower()}: {getattr(self.payload, '__name__', self.kind)})"
             )
         if self.operation is not None:
-            self._check_hints(cls, parameters[0].name)
+            self._check_hints(cls, parameters[0].name, hints)
 
-    def _check_hints(self, cls: type, parameter: str) -> None:
-        hints = read_hints(getattr(cls, self.method_name), cls)
+    def _check_hints(self, cls: type, parameter: str, hints: Mapping[str, object]) -> None:
         assert self.operation is not None
         wanted = {parameter: self.operation.request, "return": self.operation.reply}
         for name, expected in wanted.items():

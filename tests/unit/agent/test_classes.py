@@ -203,6 +203,35 @@ def test_a_provider_with_another_signature_is_refused_when_loaded():
         make_manifest(WrongHint, WrongHint.routes, code_version="c")
 
 
+class Porter(Paglet[None]):
+    @provides(ECHO)
+    def echo(self, request: Text, message: Message) -> Text:
+        return Text(f"{request.text} {message.message_id}")
+
+    @handles(Notes)
+    def notes(self, notes: Notes, *, told: Message) -> str:
+        return f"{notes.count} {told.kind}"
+
+
+def test_a_provider_and_a_handler_of_a_dataclass_may_take_the_message_too():
+    make_manifest(Porter, Porter.routes, code_version="c")
+    asked = Message("echo", {"text": "x"}, message_id="m1")
+
+    assert route(Porter, asked) == Text("x m1")
+    assert route(Porter, Message.of(Notes(3))) == "3 Notes"
+
+
+class Greedy(Paglet[None]):
+    @provides(ECHO)  # type: ignore[arg-type]
+    def echo(self, request: Text, other: Text) -> Text:
+        return request
+
+
+def test_a_provider_with_two_parameters_of_its_own_is_refused_when_loaded():
+    with pytest.raises(ClassLoadError, match=r"takes \(self, echo: Text\)"):
+        make_manifest(Greedy, Greedy.routes, code_version="c")
+
+
 def test_a_reply_of_another_type_is_the_providers_error():
     with pytest.raises(TypeError, match="instead of Text"):
         route(WrongReply, Message("echo", {"text": "x"}))
