@@ -68,6 +68,9 @@ def _option(*names: str, **attributes: Any) -> Callable[[Any], Any]:  # click's 
          default="spawn" if sys.platform == "darwin" else "fork",
          show_default="fork; spawn on macOS",
          help="How Paglet Processes are started.")  # fmt: skip
+@_option("--drain-on-stop", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS",
+         help="Time its paglets have to move to other hosts before it stops. Default: none; they "
+              "sleep in --data.")  # fmt: skip
 @_option("--reload", is_flag=True, help="Development: renew code when a file changes.")
 @_option("--greet", type=click.IntRange(0), default=0, hidden=True)
 @_option("--greet-url", default="http://127.0.0.1:8765", hidden=True)

@@ -111,6 +111,9 @@ class HostSettings:
     """Modules the forkserver imports once, for quick starts."""
     environment: tuple[str, ...] = ()
     """Names of variables children may see, beside the usual ones."""
+    drain_on_stop: float = 0.0
+    """Seconds that its paglets have to move to other hosts when it is asked to stop; 0: they sleep
+    in its data folder until it starts again."""
     reload: bool = False
     """Development: renew code when a file changes."""
     greet: int = 0

@@ -22,6 +22,7 @@ from paglets.runtime.admission import Admission
 from paglets.runtime.courier import Courier
 from paglets.runtime.creation import Creation
 from paglets.runtime.delivery import Delivery
+from paglets.runtime.draining import Draining
 from paglets.runtime.fencing import Fencing
 from paglets.runtime.inactivity import Inactivity
 from paglets.runtime.inspection import Inspection
@@ -42,6 +43,7 @@ class Composition:
     delivery: Delivery
     activity: Activity
     inactivity: Inactivity
+    draining: Draining
     restorer: Restorer
     courier: Courier
     fencing: Fencing
@@ -90,6 +92,7 @@ def compose(given: Given) -> Composition:
         delivery=core.delivery,
         activity=core.activity,
         inactivity=moves.inactivity,
+        draining=moves.draining,
         restorer=make_restorer(given, core, moves),
         courier=core.courier,
         fencing=moves.fencing,

@@ -107,6 +107,16 @@ def is_wildcard(bind: str) -> bool:
     return _is_address(bind) and ipaddress.ip_address(bind).is_unspecified
 
 
+def local_address(bound: str) -> str:
+    """Return where this machine itself reaches `ADDRESS:PORT` that a host listens on."""
+    address, _, port = bound.rpartition(":")
+    if address in {"0.0.0.0", ""}:  # noqa: S104 - compared, not bound
+        address = "127.0.0.1"
+    elif address == "::":
+        address = "::1"
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 def is_loopback(url: str) -> bool:
     """Whether a host with this URL can be reached from its own machine only."""
     name = urlsplit(url).hostname or ""

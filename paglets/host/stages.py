@@ -30,7 +30,9 @@ from paglets.host.identity import (
     bind_socket,
     is_loopback,
     is_wildcard,
+    local_address,
 )
+from paglets.host.leaving import drain_before_stop
 from paglets.host.meshing import Membership, MeshEnd, MeshPeers
 from paglets.host.reloading import Reloader
 from paglets.model.enums import PagletStatus
@@ -235,6 +237,11 @@ class _Host:
             if settings.greet:
                 tasks.start(self._greet(membership), "greeting")
             await stopping.wait()
+            self._say(f"paglets host {settings.name} is stopping")
+            if settings.drain_on_stop:
+                stopping.clear()
+                within = settings.drain_on_stop
+                await drain_before_stop(parts.draining, tasks, within, stopping, self._say)
             await self._stop(parts, server, membership, tasks)
 
     def _session(self, identity: HostIdentity, limits: ConnectionLimits) -> PeerSession:
@@ -316,7 +323,7 @@ class _Host:
         facts = {
             "pid": os.getpid(),
             "url": identity.url,
-            "local_url": f"{self._scheme}://{_local(settings.bind)}:{identity.bind.rpartition(':')[2]}",
+            "local_url": f"{self._scheme}://{local_address(identity.bind)}",
             "name": identity.name,
             "key_id": None if self._keyring is None else key_id,
             "started_at": time.time(),
@@ -343,7 +350,6 @@ class _Host:
         self, parts: Composition, server: HttpServer, membership: Membership, tasks: Tasks
     ) -> None:
         parts.health.status = "stopping"
-        self._say(f"paglets host {self._settings.name} is stopping")
         parts.admission.refuses = "stopping"
         parts.delivery.is_stopping = True
         parts.activity.stop()
@@ -390,12 +396,3 @@ def _meet(parts: Composition, tasks: Tasks, host: HostRef) -> None:
 def _moved(membership: Membership, recorder: Recorder, url: str) -> None:
     membership.readdress(url)
     recorder.record("mesh", f"this machine has another address: advertised as {url}", level="info")
-
-
-def _local(bind: str) -> str:
-    """Return the address by which this machine itself reaches a bound address."""
-    if bind in {"0.0.0.0", ""}:  # noqa: S104 - compared, not bound
-        return "127.0.0.1"
-    if bind == "::":
-        return "[::1]"
-    return f"[{bind}]" if ":" in bind else bind

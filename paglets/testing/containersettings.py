@@ -39,6 +39,7 @@ def command_of(settings: HostSettings) -> tuple[list[str], dict[str, str]]:
         "ADVERTISE": settings.advertise or "",
         "MULTICAST": "1" if settings.multicast else "",
         "RELOAD": "1" if settings.reload else "",
+        "DRAIN_ON_STOP": str(settings.drain_on_stop) if settings.drain_on_stop else "",
         "GREET": str(settings.greet) if settings.greet else "",
     }
     variables |= {f"PAGLETS_{name}": text for name, text in words.items() if text}

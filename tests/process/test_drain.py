@@ -206,3 +206,38 @@ def test_a_move_that_is_in_doubt_is_reported_and_the_host_is_not_called_empty(
     mesh.wait_converged()
     assert drain(mesh, "--deadline", "20").exit_code == 0
     assert places(mesh.client("beta").proxy(doubtful.agent_id)) == ["alpha", "gamma"]
+
+
+def test_a_host_that_drains_on_stop_hands_its_paglets_on_first(mesh: LocalMesh) -> None:
+    mesh["alpha"].restart(drain_on_stop=20.0)
+    mesh.wait_converged()
+    try:
+        proxies = [wanderer(mesh) for _ in range(3)]
+        assert mesh["alpha"].stop() == 0
+        assert "3 paglets moved on" in mesh["alpha"].tail()
+        there = [at(mesh, name, "active") for name in ("beta", "gamma")]
+        assert there[0] | there[1] == {proxy.agent_id for proxy in proxies}
+        wait_status(mesh, "alpha", {"left"})
+    finally:
+        mesh["alpha"].restart(drain_on_stop=0.0)
+
+
+def test_a_second_signal_stops_it_at_once_and_nothing_is_lost(mesh: LocalMesh) -> None:
+    mesh["alpha"].restart(drain_on_stop=60.0, failpoints="offer.before_send=pause:5*1")
+    mesh.wait_converged()
+    try:
+        proxy = wanderer(mesh)
+        mesh["alpha"].ask_to_stop()
+        mesh["alpha"].wait_failpoint("offer.before_send")
+        assert mesh["alpha"].observer.health().status == "draining"
+        assert mesh["alpha"].stop() == 0
+    finally:
+        mesh["alpha"].restart(drain_on_stop=0.0)
+    mesh.wait_converged()
+    again = mesh.client("gamma").proxy(proxy.agent_id)
+    assert again.send(Message("places"), timeout=PATIENCE, retry_for=PATIENCE)
+    wait_until(
+        lambda: sum(len(at(mesh, host.name, "active", "moving")) for host in mesh) == 1,
+        timeout=PATIENCE,
+        what="one host has it",
+    )

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from paglets.host.identity import HostIdentity, advertised_url, bind_socket
+from paglets.host.identity import HostIdentity, advertised_url, bind_socket, local_address
 
 
 def make_identity(**fields):
@@ -94,3 +94,16 @@ def test_all_addresses_of_both_families_are_one_socket():
         listener.listen()
         with socket.create_connection(("127.0.0.1", listener.getsockname()[1])):
             pass
+
+
+@pytest.mark.parametrize(
+    ("bound", "local"),
+    [
+        ("0.0.0.0:8765", "127.0.0.1:8765"),
+        (":::8765", "[::1]:8765"),
+        ("10.0.0.7:1", "10.0.0.7:1"),
+        ("fd00::7:1", "[fd00::7]:1"),
+    ],
+)
+def test_a_machine_reaches_its_own_host_at_an_address_that_leads_to_itself(bound, local):
+    assert local_address(bound) == local
