@@ -102,7 +102,7 @@ class Joiner:
         told = Push(body.states, body.records)
         session.take(syncing.take_in(session.table, told, frame.sender, now), now)
         if body.generation_floor >= session.table.identity.generation:
-            session.take(session.table.raise_generation(body.generation_floor), now)
+            session.take(session.table.raise_generation(body.generation_floor, now), now)
         note_rollback(session, body.remembered_boots)
         if body.unreachable is not None:
             self._warn(frame.sender, body.unreachable)

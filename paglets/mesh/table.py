@@ -112,7 +112,7 @@ class Table:
         if isinstance(rumour, Record):
             return self._record(rumour, now)
         if rumour.host_id == self.host_id:
-            return self._about_self(rumour)
+            return self._about_self(rumour, now)
         match rumour:
             case Alive():
                 return self._alive(rumour, now)
@@ -169,10 +169,11 @@ class Table:
         edition = self.identity.edition + 1
         return self._announce(msgspec.structs.replace(identity, edition=edition))
 
-    def raise_generation(self, floor: int) -> Outcome:
+    def raise_generation(self, floor: int, now: float) -> Outcome:
         """Take a generation above `floor`: another life of our id, or another host of our name.
 
-        This is how the newcomer comes to be the newest without comparing two hosts' clocks.
+        This is how the newcomer comes to be the newest without comparing two hosts' clocks. Older
+        holders of its name end at once in its own table too, as they do with all who hear of it.
         """
         if floor < self.identity.generation or self._raises >= RAISE_LIMIT:
             return NOTHING
@@ -184,7 +185,8 @@ class Table:
         for record in moved:
             self.records.put(record, 0.0)
         outcome = self.update_self(identity)
-        return Outcome((*outcome.rumours, *moved), outcome.events, renewed=True)
+        events = (*self._supersede(identity, now), *outcome.events)
+        return Outcome((*outcome.rumours, *moved), events, renewed=True)
 
     def leave(self) -> Left:
         """Say good-bye and return the rumour of it."""
@@ -211,12 +213,12 @@ class Table:
                 self.dead -= member.status is DEAD
         self.records.forget_withdrawn(old)
 
-    def _about_self(self, rumour: Alive | Suspect | Dead | Left) -> Outcome:
+    def _about_self(self, rumour: Alive | Suspect | Dead | Left, now: float) -> Outcome:
         """Refute what is not true of us; another life above ours is a restored folder or a twin."""
         if self.leaving or rumour.generation < self.identity.generation:
             return NOTHING
         if rumour.generation > self.identity.generation:
-            return self.raise_generation(rumour.generation)
+            return self.raise_generation(rumour.generation, now)
         if isinstance(rumour, Alive):
             if rumour.incarnation <= self.incarnation:
                 return NOTHING

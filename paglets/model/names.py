@@ -5,6 +5,7 @@ logs; so every one is checked here, once, before it is used anywhere.
 """
 
 import re
+import secrets
 import uuid
 from typing import NewType
 
@@ -40,6 +41,11 @@ CLASS_NAME_LIMIT = 256
 def new_id() -> str:
     """Return 32 random hex digits."""
     return uuid.uuid4().hex
+
+
+def new_host_id() -> str:
+    """Return 16 random hex digits: few hosts, and their ids stand in all that a mesh exchanges."""
+    return secrets.token_hex(8)
 
 
 def parse_name(text: str, *, what: str) -> str:

@@ -11,6 +11,7 @@ from paglets.model.errors import HostUnreachableError
 from paglets.remote.signing import (
     UNSIGNED,
     AnswerMark,
+    Asked,
     answer_mac,
     body_digest,
     parse_answer,
@@ -45,17 +46,18 @@ def unreachable(url: str, reason: str, *, connected: bool) -> HostUnreachableErr
 
 
 def verify_mark(
-    header: str | None, *, key: Key | None, status: int, nonce: str
+    header: str | None, *, key: Key | None, asked: Asked, status: int, nonce: str
 ) -> AnswerMark | None:
     """Return the mark of an answer if it is genuine, else None.
 
     Args:
         header: The answer header, if there was one.
         key: What signed the request; None with `--insecure`, where only the shape is checked.
+        asked: What the request named.
         status: HTTP status of the answer.
         nonce: Of the request: an answer to another request is none to this one.
     """
-    mark = parse_answer(header) if header is not None else None
+    mark = parse_answer(header, asked) if header is not None else None
     if mark is None:
         return None
     if key is None:

@@ -16,8 +16,10 @@ from paglets.model.errors import (
     UnauthorizedError,
 )
 from paglets.remote.signing import (
+    NOBODY,
     UNSIGNED,
     AnswerMark,
+    Asked,
     Credentials,
     NonceSource,
     RequestLine,
@@ -45,6 +47,7 @@ class Attempt:
 
     key: Key | None = None
     nonce: str = ""
+    asked: Asked = NOBODY
     connected: bool = False
     """Whether there was a connection, so that a host may have read something."""
 
@@ -100,6 +103,7 @@ class KnownHost:
         )
         attempt.key = key
         attempt.nonce = credentials.nonce
+        attempt.asked = credentials.asked
         header = credentials.header()
         if key is None:
             return header

@@ -297,6 +297,7 @@ class PeerSession:
         mark = verify_mark(
             response.headers.get(ANSWER_HEADER),
             key=attempt.key,
+            asked=attempt.asked,
             status=response.status,
             nonce=attempt.nonce,
         )

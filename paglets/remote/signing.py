@@ -2,6 +2,11 @@
 
     Authorization: Paglets 1 KEY TIME NONCE DIGEST TARGET SENDER MAC      on requests
     Paglets-Answer: 1 KEY HOST GENERATION DIGEST MAC                      on answers
+    Paglets-Answer: 1 DIGEST MAC             … from the very host and start the request named
+
+Digests and MACs are base64url without padding, MACs cut to 128 bits, the least that RFC 2104
+allows, because an idle mesh exchanges little but these headers. A MAC covers what a short answer
+leaves out.
 
 The digest stands in the header, so a server decides before it reads a byte of the body, and a
 forwarding host passes a streamed body on without holding it; whoever reads a body compares. The
@@ -11,6 +16,7 @@ does not end (SSE) has the digest `stream`: only status and nonce are signed.
 Used by both sides: `remote/session.py` signs requests, `host/http/access.py` verifies them.
 """
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -26,19 +32,29 @@ BUDGET_HEADER = "Paglets-Budget"
 """Milliseconds the caller still waits; relative, so clocks do not matter."""
 STREAM = "stream"
 """Digest of an answer that does not end."""
-EMPTY_DIGEST = hashlib.sha256(b"").hexdigest()
 UNSIGNED = "-"
 """Stands for key id and MAC where hosts run with `--insecure`; target and nonce still count."""
 WINDOW_SECONDS = 60.0
 """Largest difference between the time of a request and the clock of the host it reaches."""
 
+MAC_BYTES = 16
+"""Of the 32 of HMAC-SHA256: nobody guesses 128 bits within the window of a nonce."""
+
 _AUTHORIZATION_FIELDS = 9
 _ANSWER_FIELDS = 6
+_SHORT_ANSWER_FIELDS = 3
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def body_digest(body: bytes) -> str:
-    """Return the hex SHA-256 of a body."""
-    return hashlib.sha256(body).hexdigest() if body else EMPTY_DIGEST
+    """Return the SHA-256 of a body as it stands in signatures."""
+    return _text(hashlib.sha256(body).digest()) if body else EMPTY_DIGEST
+
+
+EMPTY_DIGEST = _text(hashlib.sha256(b"").digest())
 
 
 class Target(NamedTuple):
@@ -87,6 +103,11 @@ class Credentials:
     """Host id of a host, else what kind of client it is."""
     mac: str
 
+    @property
+    def asked(self) -> "Asked":
+        """What an answer need not repeat."""
+        return Asked(self.key_id, self.target.host_id, self.target.generation)
+
     def header(self) -> str:
         """Return the value of the Authorization header."""
         return (
@@ -125,11 +146,27 @@ def request_mac(secret: bytes, line: RequestLine, credentials: Credentials) -> s
         f"{credentials.target.text()}\n{credentials.time_ms}\n{credentials.nonce}\n"
         f"{credentials.sender}"
     )
-    return hmac.digest(secret, text.encode("utf-8", "surrogateescape"), "sha256").hex()
+    return _mac(secret, text)
+
+
+def _mac(secret: bytes, text: str) -> str:
+    data = text.encode("utf-8", "surrogateescape")
+    return _text(hmac.digest(secret, data, "sha256")[:MAC_BYTES])
+
+
+class Asked(NamedTuple):
+    """Which key, host and start a request named; a short answer is from these."""
+
+    key_id: str
+    host_id: str
+    generation: int
+
+
+NOBODY = Asked("", "", 0)
 
 
 class AnswerMark(NamedTuple):
-    """What the answer header says."""
+    """What the answer header says, or leaves as the request named it."""
 
     key_id: str
     host_id: str
@@ -137,15 +174,26 @@ class AnswerMark(NamedTuple):
     digest: str
     mac: str
 
-    def header(self) -> str:
-        """Return the value of the answer header."""
+    def header(self, asked: Asked) -> str:
+        """Return the value of the answer header, short where the asker named who answers."""
+        if self[:3] == asked:
+            return f"{VERSION} {self.digest} {self.mac}"
         return " ".join((VERSION, self.key_id, self.host_id, str(self.generation), *self[3:]))
 
 
-def parse_answer(header: str) -> AnswerMark | None:
-    """Return what an answer header says, None where it has another shape."""
+def parse_answer(header: str, asked: Asked) -> AnswerMark | None:
+    """Return what an answer header says, None where it has another shape.
+
+    Args:
+        header: Its value.
+        asked: What the request named.
+    """
     fields = header.split(" ")
-    if len(fields) != _ANSWER_FIELDS or fields[0] != VERSION or not fields[3].isdigit():
+    if fields[0] != VERSION:
+        return None
+    if len(fields) == _SHORT_ANSWER_FIELDS:
+        return AnswerMark(*asked, *fields[1:])
+    if len(fields) != _ANSWER_FIELDS or not (fields[3].isascii() and fields[3].isdigit()):
         return None
     return AnswerMark(fields[1], fields[2], int(fields[3]), fields[4], fields[5])
 
@@ -153,7 +201,7 @@ def parse_answer(header: str) -> AnswerMark | None:
 def answer_mac(secret: bytes, mark: AnswerMark, *, status: int, nonce: str) -> str:
     """Return the MAC of an answer to the request with `nonce`; `mark.mac` is ignored."""
     text = f"paglets answer 1\n{nonce}\n{status}\n{mark.digest}\n{mark.host_id}\n{mark.generation}"
-    return hmac.digest(secret, text.encode("utf-8", "surrogateescape"), "sha256").hex()
+    return _mac(secret, text)
 
 
 def same(left: str, right: str) -> bool:
@@ -167,7 +215,7 @@ class NonceSource:
     """Nonces for one peer: a random session and a counter, so that a server remembers little."""
 
     def __init__(self) -> None:
-        self._session = secrets.token_hex(8)
+        self._session = secrets.token_urlsafe(8)
         self._count = 0
 
     def next(self) -> str:

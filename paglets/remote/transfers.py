@@ -17,8 +17,8 @@ from paglets.model.errors import UnavailableError
 from paglets.remote.endpoint import Endpoint
 from paglets.remote.envelopes import EnvelopePayload, envelope_size
 from paglets.remote.session import Call, StreamBody
+from paglets.remote.signing import body_digest
 from paglets.wire.bodies import CheckAnswer, CheckBody, FenceAnswer, FenceBody, OutcomeBody
-from paglets.wire.envelope import header_digest
 
 B = TypeVar("B", bound=msgspec.Struct)
 
@@ -52,7 +52,7 @@ class TransferClient:
             OSError: A part is not there; nothing has been sent.
         """
         size = await envelope_size(header, parts)
-        body = StreamBody(EnvelopePayload(header, parts, size), header_digest(header))
+        body = StreamBody(EnvelopePayload(header, parts, size), body_digest(header))
         await failpoint_async("offer.before_send")
         call = self._endpoint.call("offer_transfer", transfer_id, body=body, timeout=timeout)
         return await self._patiently(call, OutcomeBody)

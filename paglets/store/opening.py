@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from paglets.model.errors import ConflictError, DamagedError, StorageFullError
 from paglets.model.manifest import ClassManifest
-from paglets.model.names import new_id
+from paglets.model.names import new_host_id
 from paglets.store.ballast import Ballast
 from paglets.store.damage import (
     Problem,
@@ -126,7 +126,7 @@ def _boot(connection: sqlite3.Connection, folder: Path, name: str, now: float) -
             name=found.get("name"),
         )
     identity = Identity(
-        host_id=found.get("host_id") or new_id(),
+        host_id=found.get("host_id") or new_host_id(),
         name=name,
         boots=int(found.get("boots", 0)) + 1,
         generation=max(int(found.get("generation", 0)) + 1, int(now * 1000)),

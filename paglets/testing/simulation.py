@@ -17,9 +17,9 @@ from paglets.mesh.timing import LAN, MeshTiming
 from paglets.testing.clock import VirtualClock
 from paglets.testing.network import Faults, name_of, url_of
 
-REQUEST_OVERHEAD_BYTES = 210
+REQUEST_OVERHEAD_BYTES = 255
 """Request line and headers of a signed HTTP request."""
-ANSWER_OVERHEAD_BYTES = 140
+ANSWER_OVERHEAD_BYTES = 125
 """Status line and headers of its answer."""
 
 Work = tuple[Callable[..., None], tuple[object, ...]]
@@ -114,7 +114,7 @@ class SimulatedMesh:
             before.is_running = False
             host_id = host_id or before.identity.host_id
             generation = generation or before.table.identity.generation + 1
-        made_id = f"{self._random.getrandbits(128):032x}"
+        made_id = f"{self._random.getrandbits(64):016x}"
         made_generation = 1_700_000_000_000 + self._random.randrange(10**6)
         identity = Identity(
             host_id or made_id,

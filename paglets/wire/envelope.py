@@ -6,7 +6,6 @@ The header names the digests of everything that follows it, so that a signature 
 digest covers the whole. Hosts pass the state on undecoded; only a child ever decodes it.
 """
 
-import hashlib
 import struct
 
 import msgspec
@@ -130,8 +129,3 @@ def decode_header(body: bytes) -> EnvelopeHeader:
         return _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"envelope header: {error}") from error
-
-
-def header_digest(encoded: bytes) -> str:
-    """Return the hex SHA-256 of an encoded header with its prefix: what a signature covers."""
-    return hashlib.sha256(encoded).hexdigest()

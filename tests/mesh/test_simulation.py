@@ -185,8 +185,9 @@ def test_a_mesh_forms_whose_seed_comes_up_last_and_whose_hosts_are_seeds_of_each
     assert mesh.run_until(mesh.is_agreed, 30.0) <= 8.0
 
 
-def test_a_host_recreated_without_its_folder_replaces_the_old_one_even_with_a_slow_clock():
-    mesh = SimulatedMesh(5, seed=1)
+@pytest.mark.parametrize("seed", range(20))
+def test_a_host_recreated_without_its_folder_replaces_the_old_one_even_with_a_slow_clock(seed):
+    mesh = SimulatedMesh(5, seed=seed)
     mesh.run(2.0)
     old = mesh.hosts["h1"].identity
     mesh.kill("h1")

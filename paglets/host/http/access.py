@@ -174,7 +174,7 @@ class Access:
         if key is not None:
             mac = answer_mac(key.secret, mark, status=status, nonce=credentials.nonce)
             mark = mark._replace(mac=mac)
-        return mark.header()
+        return mark.header(credentials.asked)
 
     def _may_be_older_than_us(self, credentials: Credentials, skew: float) -> bool:
         """Return whether an earlier process of this host may have seen this very request.

@@ -1,6 +1,5 @@
 """`/transfers`: the target's side of moves, and transfers as people see them."""
 
-import hashlib
 from collections.abc import AsyncIterator
 
 from paglets.host.http.asked import Answer, ApiAnswer, ApiRequest, json_answer
@@ -9,7 +8,7 @@ from paglets.host.http.ports import Arrivals, Fencing, Transfers
 from paglets.host.http.routing import Handler
 from paglets.model.enums import TransferRole
 from paglets.model.errors import InvalidRequestError
-from paglets.remote.signing import same
+from paglets.remote.signing import body_digest, same
 from paglets.wire.bodies import (
     CheckBody,
     EmptyBody,
@@ -70,10 +69,8 @@ class TransferRoutes:
         source = _Pieces(asked.chunks)
         encoded = await source.take(PREFIX_BYTES)
         encoded += await source.take(header_length(encoded))
-        if asked.digest is not None:
-            digest = hashlib.sha256(encoded).hexdigest()
-            if not same(digest, asked.digest):
-                raise InvalidRequestError("the envelope's header is not the one that was signed")
+        if asked.digest is not None and not same(body_digest(encoded), asked.digest):
+            raise InvalidRequestError("the envelope's header is not the one that was signed")
         header = decode_header(encoded[PREFIX_BYTES:])
         _check_offer(transfer_id, header, asked.content_length, len(encoded))
         outcome = await self._arrivals.offer(transfer_id, header, encoded, source.rest())

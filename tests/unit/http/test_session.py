@@ -61,9 +61,11 @@ def answering(**options):
     [
         {},
         {"Paglets-Answer": ""},
-        {"Paglets-Answer": f"1 {KEYRING.primary.id} h1 7 {body_digest(HEALTH)} {'0' * 64}"},
+        {"Paglets-Answer": f"1 {KEYRING.primary.id} h1 7 {body_digest(HEALTH)} {'0' * 22}"},
+        {"Paglets-Answer": f"1 {body_digest(HEALTH)} {'0' * 22}"},
+        {"Paglets-Answer": f"1 {body_digest(HEALTH)} -"},
         {"Paglets-Answer": f"1 - h1 7 {body_digest(HEALTH)} -"},
-        {"Paglets-Answer": f"1 {KEYRING.primary.id} h1 7 stream {'0' * 64}"},
+        {"Paglets-Answer": f"1 {KEYRING.primary.id} h1 7 stream {'0' * 22}"},
     ],
 )
 @pytest.mark.parametrize("status", [200, 404, 409, 421, 500])

@@ -17,9 +17,9 @@ from paglets.model.errors import (
 from paglets.model.manifest import ClassManifest
 from paglets.model.refs import Epoch
 from paglets.model.transfer import PeerAddress, TransferTicket
-from paglets.remote.signing import EMPTY_DIGEST
+from paglets.remote.signing import EMPTY_DIGEST, body_digest
 from paglets.wire import bodies
-from paglets.wire.envelope import EnvelopeFile, EnvelopeHeader, encode_header, header_digest
+from paglets.wire.envelope import EnvelopeFile, EnvelopeHeader, encode_header
 from tests.unit.http.fakes import client, raw, serve, signed, transfer_client, transfer_info
 
 MANIFEST = ClassManifest(class_name="m:C", state_class=None, code_version="v")
@@ -55,7 +55,7 @@ async def test_the_signature_of_an_offer_covers_its_header():
     header, state = envelope()
     path = "/transfers/t1"
     async with serve() as served:
-        good = signed(served, "PUT", path, digest=header_digest(header))
+        good = signed(served, "PUT", path, digest=body_digest(header))
         bad = signed(served, "PUT", path, digest=EMPTY_DIGEST)
         answers = [
             await raw(served, "PUT", path, headers, header + state) for headers in (bad, good)
@@ -82,7 +82,7 @@ async def test_what_is_no_envelope_of_this_transfer_never_reaches_the_runtime(bo
     async with serve() as served:
         length = int.from_bytes(body[4:8], "big") if len(body) >= 8 else 0
         header = body[: 8 + length]
-        headers = signed(served, "PUT", path, digest=header_digest(header))
+        headers = signed(served, "PUT", path, digest=body_digest(header))
         answer = await raw(served, "PUT", path, headers, body)
     assert answer.status == 400
     assert served.runtime.calls == []
@@ -215,4 +215,4 @@ def split(parts):
 
 def test_a_header_is_what_the_signature_names():
     other = msgspec.structs.replace(make_header(), state_sha256="0" * 64)
-    assert header_digest(encode_header(make_header())) != header_digest(encode_header(other))
+    assert body_digest(encode_header(make_header())) != body_digest(encode_header(other))

@@ -324,6 +324,17 @@ def test_a_new_host_id_under_a_known_name_replaces_the_old_one(table):
     assert table.is_superseded(table.members["id-b"])
 
 
+def test_a_host_that_takes_a_higher_generation_ends_the_old_holders_of_its_name(table):
+    old = alive("me", host_id="id-old", generation=50)
+    table.apply(old, 1.0)
+    table.apply(Suspect("id-old", 50, 0, "id-x"), 1.0)
+    outcome = table.raise_generation(50, 2.0)
+    assert changes(outcome) == [Change.DIED, Change.UPDATED]
+    assert table.members["id-old"].status is DEAD
+    assert table.holder("me").host_id == "id-me"
+    assert not table.suspicions
+
+
 def test_of_two_live_hosts_with_one_name_the_newest_generation_has_it(table):
     table.apply(alive("b", generation=20), 1.0)
     table.apply(alive("b", host_id="id-older", generation=15), 2.0)

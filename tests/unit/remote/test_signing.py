@@ -1,17 +1,22 @@
 """What a signature covers, and which nonces are let through."""
 
+import base64
+import hashlib
+
 import pytest
 
 from paglets.model.errors import UnauthorizedError
 from paglets.remote import signing
 from paglets.remote.signing import (
     AnswerMark,
+    Asked,
     Credentials,
     NonceMemory,
     NonceSource,
     RequestLine,
     Target,
     answer_mac,
+    body_digest,
     parse_answer,
     parse_credentials,
     request_mac,
@@ -19,8 +24,9 @@ from paglets.remote.signing import (
 
 SECRET = bytes(32)
 LINE = RequestLine("POST", "/agents?x=1")
-CREDENTIALS = Credentials("k" * 8, 1_700_000_000_000, "ab.1", "d" * 64, Target("h1", 3), "h2", "-")
-MARK = AnswerMark("k" * 8, "h1", 3, "d" * 64, "-")
+CREDENTIALS = Credentials("k" * 8, 1_700_000_000_000, "ab.1", "d" * 43, Target("h1", 3), "h2", "-")
+MARK = AnswerMark("k" * 8, "h1", 3, "d" * 43, "-")
+ASKED = Asked("k" * 8, "h1", 3)
 
 
 def changed(**fields):
@@ -65,7 +71,7 @@ def test_other_headers_are_no_credentials(header):
         (RequestLine("POST", "/agents?x=2"), CREDENTIALS),
         (LINE, changed(time_ms=1_700_000_000_001)),
         (LINE, changed(nonce="ab.2")),
-        (LINE, changed(digest="e" * 64)),
+        (LINE, changed(digest="e" * 43)),
         (LINE, changed(target=Target("h3", 3))),
         (LINE, changed(target=Target("h1", 4))),
         (LINE, changed(target=Target(authority="h1:3"))),
@@ -76,7 +82,7 @@ def test_every_part_of_a_request_is_covered(line, credentials):
     assert request_mac(SECRET, line, credentials) != request_mac(SECRET, LINE, CREDENTIALS)
 
 
-@pytest.mark.parametrize("change", [{"host_id": "h9"}, {"generation": 4}, {"digest": "e" * 64}])
+@pytest.mark.parametrize("change", [{"host_id": "h9"}, {"generation": 4}, {"digest": "e" * 43}])
 def test_every_part_of_an_answer_is_covered(change):
     other = answer_mac(SECRET, MARK._replace(**change), status=200, nonce="ab.1")
     assert other != answer_mac(SECRET, MARK, status=200, nonce="ab.1")
@@ -97,13 +103,43 @@ def test_a_request_mac_is_no_answer_mac():
     )
 
 
-def test_an_answer_mark_survives_the_header():
-    assert parse_answer(MARK.header()) == MARK
+@pytest.mark.parametrize(
+    "asked", [Asked("l" * 8, "h1", 3), Asked("k" * 8, "h2", 3), Asked("k" * 8, "h1", 0), ASKED]
+)
+def test_an_answer_mark_survives_the_header(asked):
+    assert parse_answer(MARK.header(asked), asked) == MARK
 
 
-@pytest.mark.parametrize("header", ["", "1 k h x d m", "2 k h 3 d m", "1 k h 3 d", "1 k h 3 d m x"])
+def test_an_answer_from_whom_the_request_named_does_not_repeat_it():
+    assert MARK.header(ASKED) == f"1 {MARK.digest} {MARK.mac}"
+    assert CREDENTIALS.asked == ASKED
+
+
+def test_a_short_answer_to_another_host_is_not_taken_for_its_own():
+    mark = MARK._replace(mac=answer_mac(SECRET, MARK, status=200, nonce="ab.1"))
+    taken = parse_answer(mark.header(ASKED), ASKED._replace(host_id="h2"))
+    assert taken.mac != answer_mac(SECRET, taken, status=200, nonce="ab.1")
+
+
+@pytest.mark.parametrize(
+    "header", ["", "1", "1 d", "2 d m", "1 k h x d m", "1 k h ² d m", "2 k h 3 d m", "1 k h 3 d",
+               "1 k h 3 d m x"],
+)  # fmt: skip
 def test_other_headers_are_no_mark(header):
-    assert parse_answer(header) is None
+    assert parse_answer(header, ASKED) is None
+
+
+def test_a_mac_has_128_bits_and_a_digest_256():
+    macs = [request_mac(SECRET, LINE, CREDENTIALS), answer_mac(SECRET, MARK, status=200, nonce="n")]
+    assert [len(base64.urlsafe_b64decode(mac + "==")) for mac in macs] == [16, 16]
+    assert base64.urlsafe_b64decode(body_digest(b"x") + "=") == hashlib.sha256(b"x").digest()
+    assert body_digest(b"") == signing.EMPTY_DIGEST
+
+
+def test_texts_of_a_signature_have_no_space_and_a_nonce_one_point():
+    for _ in range(200):
+        name, _, count = NonceSource().next().partition(".")
+        assert (" " in name, "." in name, count) == (False, False, "1")
 
 
 def test_macs_are_compared_in_constant_time(monkeypatch):
