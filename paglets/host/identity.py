@@ -137,16 +137,24 @@ def outgoing_address(seeds: tuple[str, ...]) -> str | None:
     May wait for the name service. None if there is no network.
     """
     candidates = [urlsplit(seed if "://" in seed else f"//{seed}").hostname for seed in seeds]
-    # A documentation address: connecting a datagram socket sends nothing.
+    # A documentation address stands for anywhere.
     for name in [*candidates, "192.0.2.1"]:
-        if not name:
-            continue
-        try:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                probe.connect((name, 9))
-                found = str(probe.getsockname()[0])
-        except OSError:
-            continue
-        if not ipaddress.ip_address(found).is_unspecified:
+        if name and (found := address_towards(name)) is not None:
             return found
     return None
+
+
+def address_towards(host: str) -> str | None:
+    """Return the local address a datagram to `host` would leave by; none is sent.
+
+    Args:
+        host: An address; for a name this waits for the name service.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, 9))
+            found = str(probe.getsockname()[0])
+    except OSError:
+        return None
+    return None if ipaddress.ip_address(found).is_unspecified else found

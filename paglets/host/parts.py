@@ -95,11 +95,11 @@ class Moves:
 def make_core(given: Given) -> Core:
     """Make the parts that all others use."""
     settings, store, timeouts = given.settings, given.store, given.settings.timeouts
-    me, data = given.identity.address, given.settings.data
+    data = given.settings.data
     folders = Folders(
         work=data / "work", persistent=data / "persistent", incoming=store.spool.folder
     )
-    roster = Roster(me)
+    roster = Roster(given.identity.address)
     commits = Commits(store, store.spool)
     switch = _Switch()
     starter = Starter(
@@ -137,7 +137,7 @@ def make_core(given: Given) -> Core:
         forwarding=forwarding,
         delivery=Delivery(roster, store, lane, forwarding),
         once=Once(store),
-        targets=Targets(me, given.peers, given.calls),
+        targets=Targets(roster, given.peers, given.calls),
         courier=Courier(roster, store, commits, given.calls, recorder, tasks, timeouts=timeouts),
         admission=_admission(given, starter),
     )
@@ -167,7 +167,7 @@ def make_moves(given: Given, core: Core) -> Moves:
         quiescer=core.quiescer,
         courier=core.courier,
         targets=core.targets,
-        packer=Packer(given.identity.address, core.folders.work),
+        packer=Packer(core.roster, core.folders.work),
         recorder=recorder,
         once=core.once,
         timeouts=timeouts,
@@ -180,7 +180,7 @@ def make_moves(given: Given, core: Core) -> Moves:
         quiescer=core.quiescer,
         courier=core.courier,
         targets=core.targets,
-        packer=Packer(given.identity.address, core.folders.work),
+        packer=Packer(core.roster, core.folders.work),
         unpacker=unpacker,
         recorder=recorder,
         once=core.once,

@@ -19,7 +19,7 @@ from paglets.config.code import code_version
 from paglets.config.keys import Keyring, host_keyring
 from paglets.config.settings import HostSettings
 from paglets.failpoints import arm_from_environment
-from paglets.host.addressing import follow_address
+from paglets.host.addressing import follow_address, tell_moved
 from paglets.host.build import Composition, compose
 from paglets.host.given import Given, allowed_prefixes
 from paglets.host.greeting import greet
@@ -230,10 +230,8 @@ class _Host:
                 tasks.start(self._reloader(identity, parts, membership, recorder), "reload")
             tasks.start(_count(parts.roster, membership), "counts")
             if settings.advertise is None and is_wildcard(settings.bind):
-                tasks.start(
-                    follow_address(identity, settings.seeds, partial(_moved, membership, recorder)),
-                    "address",
-                )
+                moved = partial(tell_moved, parts.roster, membership, recorder)
+                tasks.start(follow_address(identity, settings.seeds, moved), "address")
             if settings.greet:
                 tasks.start(self._greet(membership), "greeting")
             await stopping.wait()
@@ -391,8 +389,3 @@ def _meet(parts: Composition, tasks: Tasks, host: HostRef) -> None:
     """A host has appeared: moves to it may settle, and both compare who owns what."""
     parts.courier.meet(host)
     tasks.start(parts.fencing.meet(host), f"comparing with {host.name}")
-
-
-def _moved(membership: Membership, recorder: Recorder, url: str) -> None:
-    membership.readdress(url)
-    recorder.record("mesh", f"this machine has another address: advertised as {url}", level="info")

@@ -10,7 +10,7 @@ import msgspec
 from paglets.model.enums import EnvelopeKind, PagletStatus
 from paglets.model.refs import PagletProxyRef
 from paglets.model.transfer import PeerAddress, TransferTicket
-from paglets.runtime.roster import LocalPaglet
+from paglets.runtime.roster import LocalPaglet, Roster
 from paglets.store.rows import Blob, PagletRow
 from paglets.wire.envelope import (
     EnvelopeFile,
@@ -53,8 +53,8 @@ def clone_event(
 class Packer:
     """Makes envelope headers for one host."""
 
-    def __init__(self, me: PeerAddress, work: Path) -> None:
-        self._me = me
+    def __init__(self, roster: Roster, work: Path) -> None:
+        self._roster = roster
         self._work = work
 
     def work_dir(self, agent_id: str) -> Path:
@@ -116,7 +116,7 @@ class Packer:
             birth_id=row.birth_id,
             epoch=row.epoch,
             manifest=row.manifest,
-            source=self._me,
+            source=self._roster.me,
             target=row.peer,
             ticket=ticket,
             state_bytes=row.state.size,

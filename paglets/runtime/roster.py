@@ -202,6 +202,7 @@ class Roster:
 
     def __init__(self, me: PeerAddress, usage: Usage | None = None) -> None:
         self.me = me
+        """Where this host is now; replaced when the network gives it another address."""
         self._usage = usage or Usage()
         self._paglets: dict[str, LocalPaglet] = {}
 

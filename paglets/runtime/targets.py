@@ -19,6 +19,7 @@ from paglets.model.names import new_id
 from paglets.model.refs import HostRef, PagletProxyRef
 from paglets.model.transfer import PeerAddress, TransferTicket
 from paglets.runtime.ports import PeerCalls, PeerHosts
+from paglets.runtime.roster import Roster
 from paglets.store.rows import PagletRow, TransferRow
 from paglets.wire.bodies import CheckBody
 from paglets.wire.failures import parse_error_body
@@ -30,8 +31,8 @@ _CHECK_GOOD_FOR = 60.0
 class Targets:
     """Resolves and checks targets for one host; used from its loop."""
 
-    def __init__(self, me: PeerAddress, hosts: PeerHosts, calls: PeerCalls) -> None:
-        self._me = me
+    def __init__(self, roster: Roster, hosts: PeerHosts, calls: PeerCalls) -> None:
+        self._roster = roster
         self._hosts = hosts
         self._calls = calls
         self._passed: dict[str, tuple[float, PeerAddress]] = {}
@@ -47,17 +48,19 @@ class Targets:
             return _address(known or destination)
         if "://" in destination:
             url = destination.rstrip("/")
-            if url == self._me.url:
-                return self._me
+            if url == self._roster.me.url:
+                return self._roster.me
             for host in self._hosts.hosts():
                 if host.url == url:
                     return _address(host)
             return PeerAddress("", "", url)
-        if destination == self._me.name:
-            return self._me
+        if destination == self._roster.me.name:
+            return self._roster.me
         found = self._hosts.lookup(destination)
         if found is None:
-            known_names = sorted({self._me.name, *(host.name for host in self._hosts.hosts())})
+            known_names = sorted(
+                {self._roster.me.name, *(host.name for host in self._hosts.hosts())}
+            )
             raise HostNotFoundError(
                 f"no host is called {destination!r}; known are {', '.join(known_names)}",
                 host=destination,
@@ -90,7 +93,7 @@ class Targets:
             peer = self.resolve(ticket.destination)
         except HostNotFoundError as error:
             raise TransferError(error.message, reason=error.code) from error
-        if peer.host_id == self._me.host_id:
+        if peer.host_id == self._roster.me.host_id:
             return peer
         me = self._hosts.self_ref()
         body = CheckBody(
@@ -98,7 +101,7 @@ class Targets:
             state_class=row.manifest.state_class,
             state_bytes=row.state.size,
             ticket=ticket,
-            source=self._me,
+            source=self._roster.me,
             code_version=me.code_version,
             agent_id=row.agent_id,
             birth_id=row.birth_id,

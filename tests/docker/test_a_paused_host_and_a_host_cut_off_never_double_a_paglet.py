@@ -61,3 +61,5 @@ def test_a_host_cut_off_during_a_move_that_returns_elsewhere_leaves_exactly_one_
         mesh.heal(victim, new_address=True)
     assert mesh[victim].address != address
     assert_exactly_one(mesh, ledger)
+    # What it hands out from now on leads to where it is.
+    assert ledger_at(mesh, victim).ref().host_url == mesh[victim].internal_url

@@ -33,7 +33,7 @@ from paglets.wire.calls import Failed, OpenGate, Quiesce
 from paglets.wire.failures import encode_failure
 from tests.unit.runtime.conftest import TIMEOUTS
 from tests.unit.runtime.fakes import unreachable, until, word
-from tests.unit.runtime.samples import ALPHA, BETA, make_host, make_moving, make_record, make_row
+from tests.unit.runtime.samples import BETA, make_host, make_moving, make_record, make_row
 
 TICKET = TransferTicket(destination="beta", retry_interval=0.0)
 YES = CheckAnswer(
@@ -62,8 +62,8 @@ def verbs(bench, tmp_path):
         **shared,
         store=bench.store,
         courier=bench.courier,
-        targets=Targets(ALPHA, bench.hosts, bench.calls),
-        packer=Packer(ALPHA, tmp_path / "work"),
+        targets=Targets(bench.roster, bench.hosts, bench.calls),
+        packer=Packer(bench.roster, tmp_path / "work"),
     )
     bench.inactivity = Inactivity(**shared, tasks=bench.tasks)
     bench.creation = Creation(

@@ -23,7 +23,7 @@ TICKET = TransferTicket(destination="beta", arrival_mode=ArrivalMode.INACTIVE)
 
 @pytest.fixture
 def packer(tmp_path):
-    return Packer(ALPHA, tmp_path)
+    return Packer(Roster(ALPHA), tmp_path)
 
 
 def paglet(row):

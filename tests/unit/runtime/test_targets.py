@@ -13,6 +13,7 @@ from paglets.model.errors import (
 from paglets.model.refs import HostRef
 from paglets.model.transfer import PeerAddress, TransferTicket
 from paglets.runtime import targets as module
+from paglets.runtime.roster import Roster
 from paglets.runtime.targets import Targets
 from paglets.wire.bodies import CheckAnswer
 from paglets.wire.failures import error_body
@@ -31,7 +32,7 @@ def calls():
 
 @pytest.fixture
 def targets(calls):
-    return Targets(ALPHA, FakeHosts(make_host(BETA), make_host(GAMMA)), calls)
+    return Targets(Roster(ALPHA), FakeHosts(make_host(BETA), make_host(GAMMA)), calls)
 
 
 @pytest.mark.parametrize(
@@ -126,3 +127,12 @@ def test_a_transfers_outcome_is_an_address_a_refusal_or_doubt(targets):
         targets.outcome(make_record())
     assert doubt.value.transfer_id == "t1"
     assert targets.outcome(None) is None
+
+
+def test_a_host_that_has_another_address_is_known_to_itself_by_the_new_one(calls):
+    roster = Roster(ALPHA)
+    targets = Targets(roster, FakeHosts(make_host(BETA)), calls)
+    roster.me = moved = ALPHA._replace(url="http://10.0.0.9:8765")
+    assert targets.resolve("alpha") == moved
+    assert targets.resolve(moved.url) == moved
+    assert targets.resolve(ALPHA.url).host_id == ""
