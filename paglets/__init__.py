@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from paglets.agent.future import FutureReply, ReplySet
     from paglets.agent.handlers import handles, provides
     from paglets.agent.itinerary import Itinerary, Stop
+    from paglets.agent.mesh import PublishedRecord
     from paglets.agent.paglet import Paglet
     from paglets.agent.proxy import PagletProxy
     from paglets.agent.resources import ResourceRegistry
@@ -146,6 +147,7 @@ __all__ = [
     "PersistencyEvent",
     "PinnedError",
     "Priority",
+    "PublishedRecord",
     "QuiesceTimeoutError",
     "ReplySet",
     "ResidentLifecycle",
@@ -233,6 +235,7 @@ _HOMES = {
     "PersistencyEvent": "paglets.model.events",
     "PinnedError": "paglets.model.errors",
     "Priority": "paglets.model.enums",
+    "PublishedRecord": "paglets.agent.mesh",
     "QuiesceTimeoutError": "paglets.model.errors",
     "ReplySet": "paglets.agent.future",
     "ResidentLifecycle": "paglets.model.enums",

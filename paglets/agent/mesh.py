@@ -1,15 +1,40 @@
-"""`context.mesh`: which hosts there are, as this host sees them."""
+"""`context.mesh`: which hosts there are, and the small records that paglets publish to all of them.
+
+Every answer is what this host knows; no host is asked.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar, overload
 
-from paglets.agent.port import CALL_TIMEOUT, HOSTS, WAIT_HOST, HostPort
-from paglets.model.errors import HostNotFoundError
+from paglets.agent.port import CALL_TIMEOUT, HOSTS, PUBLISH, RECORDS, WAIT_HOST, HostPort
+from paglets.model.errors import HostNotFoundError, InvalidRequestError
+from paglets.model.message import JsonValue
 from paglets.model.refs import HostRef
-from paglets.wire.hostcalls import HostsCall, WaitHostCall
+from paglets.wire.hostcalls import HostsCall, PublishCall, RecordBody, RecordsCall, WaitHostCall
+from paglets.wire.jsonvalues import decode_json_value, decode_reply, encode_reply
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True)
+class PublishedRecord(Generic[V]):
+    """A value that a paglet published to the mesh."""
+
+    host_name: str
+    host_id: str
+    host_url: str
+    agent_id: str
+    """The paglet's."""
+    value: V
+    age: float
+    """Seconds since it was published, by this host's clock; the seconds that gossip takes to pass
+    it on may be missing."""
 
 
 class Mesh:
-    """The hosts of the mesh; every answer is this host's knowledge, no host is asked."""
+    """The hosts of the mesh and what their paglets published."""
 
     def __init__(self, port: HostPort) -> None:
         self._port = port
@@ -52,3 +77,71 @@ class Mesh:
         if host is None:
             raise HostNotFoundError(f"no host {name!r} was online within {timeout:g} s", name=name)
         return host
+
+    def publish(self, kind: str, value: object) -> None:
+        """Let every host of the mesh know a small value of the calling paglet.
+
+        It replaces the one of this kind before, reaches others within seconds, and is withdrawn
+        when the paglet's process ends: publish again after an arrival or an activation. Publishing
+        often costs the mesh no more: of many values only some are passed on, the latest always, at
+        least 10 s apart and further in large meshes.
+
+        Args:
+            kind: What it is, a name of at most 48 characters; paglets choose theirs freely.
+            value: A dataclass instance or JSON value of at most 3 KiB as JSON.
+
+        Raises:
+            TooLargeError: `value` or `kind` is too large.
+            InvalidNameError: `kind` is no name.
+            TypeError: `value` cannot be written as JSON.
+            FullError: This paglet has 8 kinds published, or those of this host 64 records.
+        """
+        request = PublishCall(kind=kind, payload=encode_reply(value, "record"))
+        self._port.call(PUBLISH, request, timeout=CALL_TIMEOUT)
+
+    def withdraw(self, kind: str) -> None:
+        """Take back what was published under `kind`; nothing happens if nothing was."""
+        self._port.call(PUBLISH, PublishCall(kind=kind, payload=None), timeout=CALL_TIMEOUT)
+
+    @overload
+    def records(self, kind: str) -> Sequence[PublishedRecord[JsonValue]]: ...
+    @overload
+    def records(self, kind: str, value_type: type[T]) -> Sequence[PublishedRecord[T]]: ...
+    def records(self, kind: str, value_type: type[T] | None = None) -> object:
+        """Return what paglets of live hosts have published under `kind`, the own one included.
+
+        Args:
+            kind: As it was published.
+            value_type: Dataclass of the values; None for plain JSON values. Values that are not of
+                this type are left out: another host may run other code.
+        """
+        found: list[RecordBody] = []
+        after = ("", "")
+        while True:
+            request = RecordsCall(kind=kind, after=after)
+            page = self._port.call(RECORDS, request, timeout=CALL_TIMEOUT)
+            found.extend(page.records)
+            if page.is_last:
+                break
+            after = (found[-1].host_id, found[-1].agent_id)
+        return [record for body in found if (record := _decoded(body, value_type)) is not None]
+
+
+def _decoded(body: RecordBody, value_type: type[T] | None) -> PublishedRecord[object] | None:
+    """Return a record with its value; None where that is not of the type."""
+    value: object
+    try:
+        if value_type is None:
+            value = decode_json_value(body.payload, "record")
+        else:
+            value = decode_reply(body.payload, value_type)
+    except InvalidRequestError:
+        return None
+    return PublishedRecord(
+        host_name=body.host_name,
+        host_id=body.host_id,
+        host_url=body.host_url,
+        agent_id=body.agent_id,
+        value=value,
+        age=body.age,
+    )

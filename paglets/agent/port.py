@@ -50,6 +50,8 @@ ADVERTISE = Operation("advertise", wire.AdvertiseCall, wire.Empty)
 WITHDRAW = Operation("withdraw", wire.WithdrawCall, wire.Empty)
 LOOKUP = Operation("lookup", wire.LookupCall, wire.LookupReply)
 LEASE = Operation("lease", wire.LeaseCall, wire.LeaseReply)
+PUBLISH = Operation("publish", wire.PublishCall, wire.Empty)
+RECORDS = Operation("records", wire.RecordsCall, wire.RecordsReply)
 
 CALL_TIMEOUT = 30.0
 """Seconds allowed for a question to the host, such as a lookup."""

@@ -12,6 +12,7 @@ from paglets.host.identity import HostIdentity
 from paglets.remote.peers import HttpPeerCalls
 from paglets.remote.session import PeerSession
 from paglets.runtime.ports import PeerHosts
+from paglets.runtime.published import GossipRecords
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.starter import CodeSource
 from paglets.runtime.tasks import Tasks
@@ -30,6 +31,7 @@ class Given:
     keyring: Keyring | None
     peers: PeerHosts
     mesh: MeshHandler
+    records: GossipRecords
     calls: HttpPeerCalls
     session: PeerSession
     tasks: Tasks

@@ -26,6 +26,7 @@ from paglets.runtime.inspection import Inspection
 from paglets.runtime.lane import Lane
 from paglets.runtime.leaving import Leaving
 from paglets.runtime.packing import Packer
+from paglets.runtime.published import Published
 from paglets.runtime.quiescing import Quiescer
 from paglets.runtime.recovery import Restorer
 from paglets.runtime.roster import LocalPaglet, Roster
@@ -325,7 +326,8 @@ def answer_children(
         calls=given.calls,
         recorder=given.recorder,
     )
-    handlers = {**actions.handlers(), **queries.handlers()}
+    published = Published(given.records, given.peers, given.tasks)
+    handlers = {**actions.handlers(), **queries.handlers(), **published.handlers()}
     core.switch.target = ChildCalls(core.roster, given.tasks, handlers)
 
 

@@ -200,6 +200,7 @@ class _Host:
                     keyring=self._keyring,
                     peers=peers,
                     mesh=MeshEnd(membership.mesh),
+                    records=membership.mesh,
                     calls=HttpPeerCalls(peers, calls=session, control=control),
                     session=session,
                     tasks=tasks,

@@ -66,7 +66,7 @@ class Comparer:
         session.take(outcome, now)
         note_rollback(session, body.remembered_boots)
         if body.want or outcome.refuted or frame.unknown:
-            push = syncing.fulfil(session.table, body.want)
+            push = syncing.fulfil(session.table, body.want, now)
             session.send(peer, push, session.timing.push_pull_timeout, ignore_end)
 
 

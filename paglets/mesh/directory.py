@@ -33,6 +33,8 @@ class MeshRecord:
     version: int
     """Grows with every record its owner sets."""
     payload: bytes
+    age: float = 0.0
+    """Seconds since its owner set it; the way here by gossip, of seconds, is not counted."""
 
 
 def name_both(here: str, there: str, host: str) -> str:
@@ -81,9 +83,10 @@ class Directory:
 
     def records(self, kind: str) -> list[MeshRecord]:
         """Return the records of a kind of all live hosts, this one included."""
+        records, now = self._protocol.table.records, self._clock()
         return [
-            MeshRecord(r.host_id, r.kind, r.key, r.version, r.payload)
-            for r in self._protocol.table.records.of_kind(kind)
+            MeshRecord(r.host_id, r.kind, r.key, r.version, r.payload, records.age(r, now))
+            for r in records.of_kind(kind)
             if r.payload is not None
         ]
 

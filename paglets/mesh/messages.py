@@ -122,6 +122,9 @@ class Record(Rumour, frozen=True, array_like=True, tag=4):
     """None: withdrawn."""
     lazy: bool = False
     """Spread on probes only, so in seconds instead of at once."""
+    age: Counter = 0
+    """Whole seconds since the owner set it, when a comparison repeats it; gossip, which passes it
+    on within seconds, leaves it as it is."""
 
 
 AnyRumour: TypeAlias = Alive | Suspect | Dead | Left | Record

@@ -13,6 +13,9 @@ from paglets.mesh.timing import MeshTiming, lazy_spacing
 PAYLOAD_LIMIT_BYTES = 4096
 """Largest payload of a record."""
 
+_TOLD_LIMIT = 256
+"""Lazy records whose last telling is remembered; those told longest ago make room."""
+
 
 class OwnRecords:
     """Versions of this host's records, and lazy ones held back. Times are monotonic seconds."""
@@ -27,8 +30,14 @@ class OwnRecords:
         """When a held record is to be told."""
 
     def number(self, place: RecordKey, payload: bytes | None, generation: int) -> Record:
-        """Return the next version of a record, to be told at once."""
+        """Return the next version of a record, to be told at once; what was held back is not."""
+        self.release(place)
         return self._make(place, payload, generation, lazy=False)
+
+    def release(self, place: RecordKey) -> None:
+        """Tell no lazy version that is held back."""
+        self._held.pop(place, None)
+        self._note_due()
 
     def hold(
         self, place: RecordKey, payload: bytes | None, hosts: int, random: float, now: float
@@ -43,7 +52,10 @@ class OwnRecords:
             now: The time.
         """
         told = self._told.get(place)
-        spacing = lazy_spacing(self._timing, hosts) * (0.75 + random / 2)
+        usual = lazy_spacing(self._timing, hosts)
+        spacing = usual * (0.75 + random / 2)
+        if told is None and len(self._told) >= _TOLD_LIMIT:
+            self._told = {k: when for k, when in self._told.items() if when + 2 * usual > now}
         due = now if told is None else max(now, told + spacing)
         if place in self._held:
             due = min(due, self._held[place][0])
@@ -60,8 +72,11 @@ class OwnRecords:
             _, payload = self._held.pop(place)
             self._told[place] = now
             told.append(self._make(place, payload, generation, lazy=True))
-        self.next_due = min((due for due, _ in self._held.values()), default=math.inf)
+        self._note_due()
         return told
+
+    def _note_due(self) -> None:
+        self.next_due = min((due for due, _ in self._held.values()), default=math.inf)
 
     def _make(
         self, place: RecordKey, payload: bytes | None, generation: int, *, lazy: bool

@@ -136,8 +136,10 @@ class Protocol:
         self, kind: str, key: str, payload: bytes | None, now: float, *, lazy: bool = False
     ) -> list[Instruction]:
         """Set or withdraw (None) a record of this host."""
-        place = (kind, key)
-        if lazy:
+        place, mine = (kind, key), self.table.host_id
+        if payload is None and self.table.records.get(mine, kind, key) is None:
+            self._own.release(place)  # nobody was told of it
+        elif lazy:
             random = self._session.random.random()
             self._own.hold(place, payload, self.table.live, random, now)
         else:

@@ -2,7 +2,8 @@
 
 Pure. A record belongs to the host that set it and dies with it. Versions are counted by the owner,
 so of two records of one key the higher version is the newer, whoever tells it. Withdrawn records
-stay as markers for a while; after that the owner's own word (`replace_all`) removes them.
+stay as markers for a while; after that the owner's own word (`replace_all`) removes them. How old a
+record is goes along with it as a length of time: clocks of two hosts are never compared.
 """
 
 from collections.abc import Iterable
@@ -35,6 +36,7 @@ class Records:
         self._marks: dict[str, int] = {}
         self._withdrawn: dict[tuple[str, RecordKey], float] = {}
         self._newest: dict[str, int] = {}
+        self._set: dict[tuple[str, RecordKey], float] = {}
         self.digest = 0
         """Order-free hash of all records."""
 
@@ -51,6 +53,7 @@ class Records:
         if known is None and len(owned) >= OWNER_LIMIT:
             return False
         owned[place] = record
+        self._set[record.host_id, place] = now - record.age
         self._newest[record.host_id] = max(self.newest(record.host_id), record.version)
         self._mark(record.host_id, (record_mark(known) if known else 0) ^ record_mark(record))
         by_kind = self._kinds.setdefault(record.kind, {})
@@ -62,6 +65,15 @@ class Records:
             self._withdrawn.pop((record.host_id, place), None)
         return True
 
+    def renew(self, owner: str, generation: int) -> list[Record]:
+        """Move the records of an owner to another generation of it, and return them."""
+        moved = [msgspec.structs.replace(r, generation=generation) for r in self.of(owner)]
+        since = [self._set[owner, (record.kind, record.key)] for record in moved]
+        self.drop(owner)
+        for record, when in zip(moved, since, strict=True):
+            self.put(msgspec.structs.replace(record, age=0), when)
+        return moved
+
     def drop(self, owner: str) -> bool:
         """Forget everything of an owner; return whether there was anything."""
         owned = self._owners.pop(owner, None)
@@ -71,6 +83,7 @@ class Records:
         for place, record in owned.items():
             self._kinds.get(record.kind, {}).pop((owner, record.key), None)
             self._withdrawn.pop((owner, place), None)
+            self._set.pop((owner, place), None)
         self._mark(owner, self._marks.get(owner, 0))
         return True
 
@@ -95,12 +108,25 @@ class Records:
                 continue
             self._kinds.get(record.kind, {}).pop((owner, record.key), None)
             self._mark(owner, record_mark(owned.pop(place)))
+            self._set.pop((owner, place), None)
             changed.append(msgspec.structs.replace(record, payload=None))
         return changed
 
     def of(self, owner: str) -> tuple[Record, ...]:
         """Return what is known of an owner, withdrawn ones included."""
         return tuple(self._owners.get(owner, {}).values())
+
+    def dated(self, owner: str, now: float) -> tuple[Record, ...]:
+        """Return the same as `of`, each with its age of now, to be told to another host."""
+        return tuple(
+            msgspec.structs.replace(record, age=int(self.age(record, now)))
+            for record in self._owners.get(owner, {}).values()
+        )
+
+    def age(self, record: Record, now: float) -> float:
+        """Return the seconds since the owner set a record that is known here."""
+        since = self._set.get((record.host_id, (record.kind, record.key)), now)
+        return max(0.0, now - since)
 
     def mark(self, owner: str) -> int:
         """Return the order-free hash of one owner's records."""
@@ -120,6 +146,7 @@ class Records:
             if when < before:
                 del self._withdrawn[owner, place]
                 self._owners.get(owner, {}).pop(place, None)
+                self._set.pop((owner, place), None)
 
     def _mark(self, owner: str, change: int) -> None:
         self.digest ^= change

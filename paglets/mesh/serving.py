@@ -106,7 +106,7 @@ class Server:
         draft: Joined,
         frame: Frame | None,
         reason: str,
-        _now: float,
+        now: float,
     ) -> None:
         table = self._session.table
         unreachable = None
@@ -114,7 +114,7 @@ class Server:
             unreachable = reason or "no answer"
         elif frame.sender != asker.sender:
             unreachable = f"host {frame.sender} answers there"
-        states, records = syncing.whole(table)
+        states, records = syncing.whole(table, now)
         answer = Joined(
             states, records, unreachable, draft.remembered_boots, draft.generation_floor
         )

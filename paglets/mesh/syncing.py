@@ -4,6 +4,8 @@ Pure functions over a table; the engine sends what they return. A comparison cos
 member, so it happens only where digests differ.
 """
 
+from itertools import chain
+
 from paglets.mesh.members import NOTHING, Change, Member, MemberEvent, Outcome, is_live, precedence
 from paglets.mesh.messages import Push, PushPull, PushPullAnswer, Record, Row, State
 from paglets.mesh.table import Table
@@ -47,35 +49,36 @@ def compare(
         if state is not None:
             states.append(state)
         if is_record_news:
-            records.extend(table.records.of(row.host_id))
+            records.extend(table.records.dated(row.host_id, now))
             is_own_told = is_own_told or row.host_id == own
             if row.host_id != own:
                 want.append(row.host_id)
-    states.extend(_unmentioned(table, {row.host_id for row in request.rows}, records))
+    states.extend(_unmentioned(table, {row.host_id for row in request.rows}, records, now))
     own_version = table.records.newest(own) if is_own_told else None
     remembered = _remembered_boots(table, peer, request.boots)
     answer = PushPullAnswer(tuple(states), tuple(records), tuple(want), own_version, remembered)
     return answer, outcome
 
 
-def fulfil(table: Table, want: tuple[str, ...]) -> Push:
+def fulfil(table: Table, want: tuple[str, ...], now: float) -> Push:
     """Return the third step: what the other side wanted to know, and our own place."""
     own = table.identity.host_id
     known = [table.members[i] for i in dict.fromkeys((*want, own)) if i in table.members]
     states = tuple(
         State(m.host_id, m.generation, m.incarnation, m.status, m.identity) for m in known
     )
-    records = tuple(record for m in known for record in table.records.of(m.host_id))
+    records = tuple(record for m in known for record in table.records.dated(m.host_id, now))
     return Push(states, records, own_version=table.records.newest(own))
 
 
-def whole(table: Table) -> tuple[tuple[State, ...], tuple[Record, ...]]:
+def whole(table: Table, now: float) -> tuple[tuple[State, ...], tuple[Record, ...]]:
     """Return everything, for a newcomer."""
     members = table.members.values()
     states = tuple(
         State(m.host_id, m.generation, m.incarnation, m.status, m.identity) for m in members
     )
-    return states, tuple(record for m in members for record in table.records.of(m.host_id))
+    records = (table.records.dated(m.host_id, now) for m in members)
+    return states, tuple(chain.from_iterable(records))
 
 
 def take_in(table: Table, body: PushPullAnswer | Push, peer: str, now: float) -> Outcome:
@@ -119,7 +122,9 @@ def _better(table: Table, row: Row) -> tuple[State | None, bool]:
     return state, differs and (both_live or known.is_live)
 
 
-def _unmentioned(table: Table, mentioned: set[str], records: list[Record]) -> list[State]:
+def _unmentioned(
+    table: Table, mentioned: set[str], records: list[Record], now: float
+) -> list[State]:
     """Return members the other side has never heard of, and add their records to `records`."""
     states = []
     for member in table.members.values():
@@ -134,7 +139,7 @@ def _unmentioned(table: Table, mentioned: set[str], records: list[Record]) -> li
                 member.identity,
             )
         )
-        records.extend(table.records.of(member.host_id))
+        records.extend(table.records.dated(member.host_id, now))
     return states
 
 

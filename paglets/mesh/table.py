@@ -179,11 +179,7 @@ class Table:
             return NOTHING
         self._raises += 1
         identity = msgspec.structs.replace(self.identity, generation=floor + 1)
-        own = self.records.of(identity.host_id)
-        self.records.drop(identity.host_id)
-        moved = [msgspec.structs.replace(r, generation=floor + 1) for r in own]
-        for record in moved:
-            self.records.put(record, 0.0)
+        moved = self.records.renew(identity.host_id, floor + 1)
         outcome = self.update_self(identity)
         events = (*self._supersede(identity, now), *outcome.events)
         return Outcome((*outcome.rumours, *moved), events, renewed=True)
@@ -228,7 +224,7 @@ class Table:
         outcome = self._announce(self.identity, brief=True)
         again: tuple[AnyRumour, ...] = ()
         if isinstance(rumour, Dead | Left):
-            again = self.records.of(self.host_id)
+            again = self.records.dated(self.host_id, now)
         return Outcome((*outcome.rumours, *again), refuted=True)
 
     def _announce(self, identity: Identity, *, brief: bool = False) -> Outcome:

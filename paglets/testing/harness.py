@@ -11,7 +11,6 @@ every step, and hooks run in the order that `docs/hooks.md` shows.
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,6 @@ from paglets.model.enums import Hook, Verb
 from paglets.model.errors import (
     LifecycleError,
     PagletInactiveError,
-    ServiceNotFoundError,
     TransferError,
 )
 from paglets.model.events import ContextEvent
@@ -34,6 +32,7 @@ from paglets.model.names import new_id
 from paglets.model.refs import Epoch, HostRef, PagletProxyRef
 from paglets.model.transfer import TransferTicket
 from paglets.testing.harnesshost import ChildInThreads
+from paglets.testing.playedmesh import PlayedMesh, played_host, played_url
 from paglets.wire import calls
 from paglets.wire import hostcalls as ops
 from paglets.wire.calls import Departure, HostFacts, Load, Snapshot
@@ -63,7 +62,7 @@ class PagletHarness(Generic[P]):
         cls: Its class, in a module (not `__main__`, not inside a function).
         state: Its State at creation; None for the defaults.
         host: Name of the host it is created on.
-        hosts: Names of the hosts of the played mesh.
+        hosts: The hosts of the played mesh, by name or whole.
         replies: Plays the paglets it sends to; by default every reply is None.
         timeout: Seconds until a silent paglet fails the test.
     """
@@ -74,15 +73,13 @@ class PagletHarness(Generic[P]):
         state: object = None,
         *,
         host: str = "alpha",
-        hosts: Sequence[str] = ("alpha", "beta", "gamma"),
+        hosts: Sequence[str | HostRef] = ("alpha", "beta", "gamma"),
         replies: Replies | None = None,
         timeout: float = 10.0,
     ) -> None:
         self._class_name = f"{cls.__module__}:{cls.__qualname__}"
         self._codec = StateCodec.for_class(None if state is None else type(state))
         self._initial = None if state is None else self._codec.to_json(state)
-        self._host = host
-        self._hosts = tuple(dict.fromkeys((host, *hosts)))
         self._replies = replies or (lambda _sent: None)
         self._timeout = timeout
         self._folder = Path(tempfile.mkdtemp(prefix="paglets-harness-"))
@@ -90,6 +87,9 @@ class PagletHarness(Generic[P]):
         self._asleep: bytes | None = None
         self._departed = threading.Event()
         self.agent_id = new_id()
+        known = {each.name: each for each in map(played_host, (host, *hosts))}
+        self.mesh = PlayedMesh(host, self.agent_id, list(known.values()))
+        """What it finds when it looks around; tests may change it, also before they enter."""
         self.epoch = Epoch()
         self.sent: list[Sent] = []
         """What it sent, in order."""
@@ -99,15 +99,14 @@ class PagletHarness(Generic[P]):
         """Names of the hosts it cloned itself to."""
         self.created: list[str] = []
         """Class names of the paglets it created."""
-        self.events: list[ContextEvent] = []
-        """What it recorded by `context.events`."""
         self.is_disposed = False
 
     def __enter__(self) -> Self:
         try:
             self._load(None)
             self._hook(
-                Hook.ON_CREATION, {"host_name": self._host, "host_address": _url(self._host)}
+                Hook.ON_CREATION,
+                {"host_name": self.mesh.here, "host_address": played_url(self.mesh.here)},
             )
         except BaseException:
             self.close()
@@ -120,7 +119,12 @@ class PagletHarness(Generic[P]):
     @property
     def host_name(self) -> str:
         """Where it is now."""
-        return self._host
+        return self.mesh.here
+
+    @property
+    def events(self) -> list[ContextEvent]:
+        """What it recorded by `context.events`."""
+        return self.mesh.events
 
     @property
     def is_active(self) -> bool:
@@ -170,13 +174,13 @@ class PagletHarness(Generic[P]):
         Raises:
             PagletsError: A hook raised, or its state cannot travel; it stays where it was.
         """
-        event = {"source_host_name": self._host, "target_host_name": host, "reason": "dispatch"}
+        event = {"source_host_name": self.mesh.here, "target_host_name": host, "reason": "dispatch"}
         try:
             state = self._quiesce(Verb.DISPATCH, Hook.ON_DISPATCHING, event)
         except Exception:
             self._live().tell(calls.OpenGate())
             raise
-        self._host, self.epoch = host, self.epoch.hop()
+        self.mesh.here, self.epoch = host, self.epoch.hop()
         self.moves.append(host)
         self._load(state)
         self._hook(Hook.ON_ARRIVAL, event)
@@ -216,13 +220,15 @@ class PagletHarness(Generic[P]):
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _load(self, state: bytes | None) -> None:
-        folder = self._folder / self._host
+        folder = self._folder / self.mesh.here
         folder.mkdir(exist_ok=True)
         call = Load(
             call=0,
             agent_id=self.agent_id,
             class_name=self._class_name,
-            host=HostFacts(host_id=self._host, name=self._host, url=_url(self._host)),
+            host=HostFacts(
+                host_id=self.mesh.here, name=self.mesh.here, url=played_url(self.mesh.here)
+            ),
             epoch=self.epoch,
             state=None if state is None else Snapshot(data=state, size=len(state)),
             initial=self._initial if state is None else None,
@@ -287,31 +293,11 @@ class PagletHarness(Generic[P]):
             "clone": self._on_clone,
             "create": self._on_create,
             "lifecycle": self._on_lifecycle,
-            "info": lambda _call: ops.ListReply(agents=()),
-            "state": lambda _call: ops.StateReply(state=b"null"),
-            "find": self._on_find,
-            "list": lambda _call: ops.ListReply(agents=()),
-            "hosts": self._on_hosts,
-            "wait_host": self._on_wait_host,
             "checkpoint": lambda _call: ops.Empty(),
             "depart": self._on_depart,
             "watch_queue": lambda _call: ops.Empty(),
-            "events": lambda _call: ops.EventsReply(events=()),
-            "emit": self._on_emit,
-            "advertise": lambda _call: ops.Empty(),
-            "withdraw": lambda _call: ops.Empty(),
-            "lookup": self._on_lookup,
-            "lease": self._on_lease,
+            **self.mesh.answers(),
         }
-
-    def _ref(self, agent_id: str, host: str | None = None) -> PagletProxyRef:
-        name = host or self._host
-        return PagletProxyRef(_url(name), agent_id, host_id=name, host_name=name)
-
-    def _host_ref(self, name: str) -> HostRef | None:
-        if name not in self._hosts:
-            return None
-        return HostRef(name=name, url=_url(name), host_id=name)
 
     def _on_send(self, call: ops.Struct) -> ops.Struct:
         assert isinstance(call, ops.SendCall)
@@ -325,73 +311,33 @@ class PagletHarness(Generic[P]):
     def _on_check(self, call: ops.Struct) -> ops.Struct:
         assert isinstance(call, ops.CheckCall)
         name = _name_of(call.ticket)
-        if name not in self._hosts:
+        if self.mesh.host(name) is None:
             raise TransferError(
-                f"no host is called {name!r}; the harness plays {', '.join(self._hosts)}",
+                f"no host is called {name!r}; the harness plays "
+                + ", ".join(each.name for each in self.mesh.hosts),
                 reason="host_not_found",
             )
         return ops.CheckReply(check_id="harness", target_name=name)
 
     def _on_clone(self, call: ops.Struct) -> ops.Struct:
         assert isinstance(call, ops.CloneCall)
-        name = self._host if call.ticket is None else _name_of(call.ticket)
+        name = self.mesh.here if call.ticket is None else _name_of(call.ticket)
         self.clones.append(name)
-        return ops.ProxyReply(ref=self._ref(call.clone_agent_id or new_id(), name))
+        return ops.ProxyReply(ref=self.mesh.ref(call.clone_agent_id or new_id(), name))
 
     def _on_create(self, call: ops.Struct) -> ops.Struct:
         assert isinstance(call, ops.CreateCall)
         self.created.append(call.class_name)
-        return ops.ProxyReply(ref=self._ref(call.agent_id or new_id(), call.host))
+        return ops.ProxyReply(ref=self.mesh.ref(call.agent_id or new_id(), call.host))
 
     def _on_lifecycle(self, call: ops.Struct) -> ops.Struct:
         assert isinstance(call, ops.LifecycleCall)
         return ops.ProxyReply(ref=call.ref)
 
-    def _on_find(self, call: ops.Struct) -> ops.Struct:
-        assert isinstance(call, ops.FindCall)
-        return ops.ProxyReply(ref=self._ref(call.agent_id, call.host))
-
-    def _on_hosts(self, call: ops.Struct) -> ops.Struct:
-        assert isinstance(call, ops.HostsCall)
-        names = [name for name in self._hosts if call.include_self or name != self._host]
-        found = [self._host_ref(name) for name in sorted(names)]
-        return ops.HostsReply(hosts=tuple(host for host in found if host is not None))
-
-    def _on_wait_host(self, call: ops.Struct) -> ops.Struct:
-        assert isinstance(call, ops.WaitHostCall)
-        return ops.HostReplyBody(host=self._host_ref(call.name))
-
     def _on_depart(self, call: ops.Struct) -> ops.Struct:
         assert isinstance(call, ops.DepartCall)
         self._follow(call.departure)
         return ops.Empty()
-
-    def _on_emit(self, call: ops.Struct) -> ops.Struct:
-        assert isinstance(call, ops.EmitCall)
-        event = ContextEvent(
-            sequence=len(self.events) + 1,
-            time=time.time(),
-            kind=call.kind,
-            host_name=self._host,
-            agent_id=self.agent_id,
-            level=call.level,
-            text=call.text,
-            detail=msgspec.json.decode(call.detail),
-        )
-        self.events.append(event)
-        return ops.Empty()
-
-    def _on_lookup(self, call: ops.Struct) -> ops.Struct:
-        assert isinstance(call, ops.LookupCall)
-        raise ServiceNotFoundError(f"the harness provides no {call.name!r}", service=call.name)
-
-    def _on_lease(self, call: ops.Struct) -> ops.Struct:
-        assert isinstance(call, ops.LeaseCall)
-        return ops.LeaseReply(lease_id=call.lease_id or new_id(), ttl=call.ttl)
-
-
-def _url(host: str) -> str:
-    return f"http://{host}:8765"
 
 
 def _name_of(ticket: TransferTicket) -> str:

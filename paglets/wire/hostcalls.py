@@ -228,6 +228,43 @@ class LeaseReply(Struct, frozen=True, kw_only=True):
     ttl: float
 
 
+class PublishCall(Struct, frozen=True, kw_only=True):
+    """Tell the mesh a record of the calling paglet, or withdraw it."""
+
+    kind: str
+    payload: bytes | None
+    """JSON value; None withdraws it."""
+
+
+class RecordsCall(Struct, frozen=True, kw_only=True):
+    """Read the records that paglets of live hosts published under a kind."""
+
+    kind: str
+    after: tuple[str, str] = ("", "")
+    """Host id and agent id of the last record of the page before."""
+
+
+class RecordBody(Struct, frozen=True, kw_only=True):
+    """A record that a paglet published."""
+
+    host_id: str
+    host_name: str
+    host_url: str
+    agent_id: str
+    payload: bytes
+    """JSON value."""
+    age: float
+    """Seconds since it was published, by the clock of the host that answers."""
+
+
+class RecordsReply(Struct, frozen=True, kw_only=True):
+    """Records by host id and agent id."""
+
+    records: tuple[RecordBody, ...]
+    is_last: bool = True
+    """Whether there are no more after these."""
+
+
 class Empty(Struct, frozen=True, kw_only=True):
     """Nothing."""
 
@@ -259,5 +296,7 @@ OPERATIONS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "withdraw": (WithdrawCall, Empty),
     "lookup": (LookupCall, LookupReply),
     "lease": (LeaseCall, LeaseReply),
+    "publish": (PublishCall, Empty),
+    "records": (RecordsCall, RecordsReply),
 }
 """Request and reply of each operation."""

@@ -124,11 +124,15 @@ def _too_deep(what: str) -> InvalidRequestError:
     return InvalidRequestError(f"the {what} is nested deeper than {DEPTH_LIMIT}")
 
 
-def encode_reply(value: object) -> bytes:
+def encode_reply(value: object, where: str = "reply") -> bytes:
     """Return what a handler returned as JSON: a JSON-compatible value or a dataclass instance.
 
     Inside a dataclass everything msgspec writes as JSON is allowed: dates, sets, bytes, paths ….
     The asker gets them back with `reply_type=`.
+
+    Args:
+        value: What was returned.
+        where: What it is called in an error.
 
     Raises:
         TypeError: It is neither; the message names the place, as `reply['hits'][3]`.
@@ -137,8 +141,8 @@ def encode_reply(value: object) -> bytes:
         try:
             value = msgspec.to_builtins(value, str_keys=True, enc_hook=encode_for_json)
         except RecursionError as error:
-            raise TypeError(f"reply is nested deeper than {DEPTH_LIMIT}, or in itself") from error
-    return encode_json_value(value, "reply")
+            raise TypeError(f"{where} is nested deeper than {DEPTH_LIMIT}, or in itself") from error
+    return encode_json_value(value, where)
 
 
 def decode_reply(data: bytes | msgspec.Raw, reply_type: type[T]) -> T:

@@ -54,6 +54,14 @@ def test_the_fan_out_clones_to_every_other_host(guide) -> None:
         assert counting.clones == ["beta", "gamma"]
 
 
+def test_the_shortest_of_the_fresh_backlogs_is_found(guide) -> None:
+    with PagletHarness(guide.Worker) as worker:
+        worker.send("waiting", n=5)
+        worker.mesh.publish("backlog", {"waiting": 2}, host="beta", agent_id="w", age=3.0)
+        worker.mesh.publish("backlog", {"waiting": 0}, host="gamma", agent_id="w", age=61.0)
+        assert worker.send("shortest") == "beta"
+
+
 def test_the_reminder_sleeps(guide) -> None:
     with PagletHarness(guide.Reminder) as reminder:
         reminder.send("later", seconds=60)

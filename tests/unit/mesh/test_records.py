@@ -128,3 +128,48 @@ def test_lazy_records_are_spaced_further_in_larger_meshes(own):
     own.due(1, 0.0)
     own.hold(("counts", ""), b"2", hosts=160, random=0.5, now=0.0)
     assert own.next_due == pytest.approx(100.0)
+
+
+def test_a_record_grows_older_by_the_clock_of_who_knows_it(records):
+    records.put(record(), 100.0)
+    assert records.age(record(), 100.0) == 0.0
+    assert records.age(record(), 130.5) == 30.5
+    records.put(record(version=2), 140.0)
+    assert records.age(record(), 141.0) == 1.0
+
+
+def test_what_a_comparison_repeats_is_as_old_as_it_is(records):
+    records.put(record(), 100.0)
+    (told,) = records.dated("b", 160.9)
+    assert told.age == 60
+    newcomer = Records()
+    newcomer.put(told, 5.0)
+    assert newcomer.age(told, 15.0) == 70.0
+    assert newcomer.digest == records.digest, "how old it is makes no difference to compare"
+
+
+def test_a_later_life_takes_its_records_along_with_their_age(records):
+    records.put(record("x"), 100.0)
+    records.put(record("y", payload=None), 110.0)
+    moved = records.renew("b", 9)
+    assert {(r.key, r.generation) for r in moved} == {("x", 9), ("y", 9)}
+    assert records.age(moved[0], 130.0) == 30.0
+    assert [r.generation for r in records.of_kind("service")] == [9]
+
+
+def test_an_urgent_record_takes_the_place_of_one_held_back(own):
+    own.hold(("load", "a"), b"1", hosts=16, random=0.5, now=0.0)
+    own.due(1, 0.0)
+    own.hold(("load", "a"), b"2", hosts=16, random=0.5, now=1.0)
+    assert own.number(("load", "a"), None, 1).payload is None
+    assert own.next_due == float("inf")
+    assert own.due(1, 100.0) == []
+
+
+def test_spacing_is_remembered_for_a_bounded_number_of_records(own):
+    for number in range(1000):
+        own.hold(("load", str(number)), b"1", hosts=16, random=0.5, now=float(number))
+        own.due(1, float(number))
+    own.hold(("load", "999"), b"2", hosts=16, random=0.5, now=1000.0)
+    assert own.next_due == pytest.approx(1009.0), "that of a recent one holds"
+    assert len(own._told) <= 256

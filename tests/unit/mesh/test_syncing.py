@@ -15,8 +15,8 @@ def alive(name, incarnation=0, generation=10, boots=0):
     return Alive(f"id-{name}", generation, incarnation, identity(name, generation, boots))
 
 
-def record(name, version=1, payload=b"v", key="k"):
-    return Record(f"id-{name}", 10, "service", key, version, payload)
+def record(name, version=1, payload=b"v", key="k", age=0):
+    return Record(f"id-{name}", 10, "service", key, version, payload, age=age)
 
 
 def table_of(name, *news):
@@ -30,7 +30,7 @@ def exchange(asker, asked):
     """All three steps; return the second."""
     answer, _ = syncing.compare(asked, syncing.summary(asker), asker.host_id, 1.0)
     syncing.take_in(asker, answer, asked.host_id, 1.0)
-    syncing.take_in(asked, syncing.fulfil(asker, answer.want), asker.host_id, 1.0)
+    syncing.take_in(asked, syncing.fulfil(asker, answer.want, 1.0), asker.host_id, 1.0)
     return answer
 
 
@@ -91,7 +91,7 @@ def test_a_record_one_side_missed_is_learned(asker_knows_it):
     knows = table_of("a", alive("b"), alive("c"), record("c"))
     missed = table_of("b", alive("a"), alive("c"))
     exchange(*((knows, missed) if asker_knows_it else (missed, knows)))
-    assert missed.records.get("id-c", "service", "k") == record("c")
+    assert missed.records.get("id-c", "service", "k") == record("c", age=1)
 
 
 def test_a_withdrawal_forgotten_meanwhile_is_learned_from_the_owner():
@@ -122,8 +122,8 @@ def test_a_change_of_an_identity_that_was_missed_is_learned():
 
 def test_a_newcomer_gets_everything():
     a = table_of("a", alive("b"), record("b"), alive("c"), Dead("id-c", 10, 0, "id-a"))
-    states, records = syncing.whole(a)
+    states, records = syncing.whole(a, 1.0)
     newcomer = table_of("n")
     syncing.take_in(newcomer, PushPullAnswer(states, records), "id-a", 1.0)
     assert newcomer.members["id-c"].status is MemberStatus.DEAD
-    assert newcomer.records.of_kind("service") == (record("b"),)
+    assert newcomer.records.of_kind("service") == (record("b", age=1),)

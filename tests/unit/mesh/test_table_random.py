@@ -93,7 +93,7 @@ def test_any_two_tables_agree_on_the_living_once_suspicions_ran_out(seed):
         asker, asked = tables if step % 2 else reversed(tables)
         answer, _ = syncing.compare(asked, syncing.summary(asker), asker.host_id, 100.0)
         syncing.take_in(asker, answer, asked.host_id, 100.0)
-        push = syncing.fulfil(asker, answer.want)
+        push = syncing.fulfil(asker, answer.want, 1.0)
         syncing.take_in(asked, push, asker.host_id, 100.0)
         if step == 2:
             for table in tables:

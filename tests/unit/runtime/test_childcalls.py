@@ -10,6 +10,7 @@ from paglets.model.errors import BusyError, InvalidRequestError, PagletNotFoundE
 from paglets.runtime.childactions import ChildActions
 from paglets.runtime.childcalls import ChildCalls
 from paglets.runtime.childqueries import ChildQueries
+from paglets.runtime.published import Published
 from paglets.wire import hostcalls as ops
 from paglets.wire.calls import HostCall, HostFailed, HostReply
 from paglets.wire.failures import decode_failure
@@ -23,8 +24,9 @@ def parts(cls):
 def handlers():
     actions = ChildActions(**parts(ChildActions)).handlers()
     queries = ChildQueries(**parts(ChildQueries)).handlers()
-    assert not actions.keys() & queries.keys()
-    return {**actions, **queries}
+    published = Published(**parts(Published)).handlers()
+    assert not actions.keys() & queries.keys() & published.keys()
+    return {**actions, **queries, **published}
 
 
 def test_the_handlers_are_exactly_the_operations():
