@@ -1,7 +1,6 @@
 """Rows about messages: from a client over HTTP, and between paglets."""
 
 import asyncio
-import hashlib
 import time
 from typing import cast
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from paglets.config.keys import Keyring, client_keyring
 from paglets.model.message import Message
 from paglets.remote.client import HostClient
 from paglets.remote.known import Attempt, KnownHost, Signable
-from paglets.remote.signing import RequestLine
+from paglets.remote.signing import RequestLine, body_digest
 from paglets.testing.localhost import LocalHost
 from paglets.wire.messages import encode_message, wire_message
 
@@ -148,8 +147,8 @@ class _Signer:
         self._keyring = keyring
         self._known = KnownHost()
         body = _message()
-        digest = hashlib.sha256(body).hexdigest()
-        self._signable = Signable(RequestLine("POST", path), digest, authority, "")
+        line = RequestLine("POST", path)
+        self._signable = Signable(line, body_digest(body), authority, "")
         self._head = (
             f"POST {path} HTTP/1.1\r\nHost: {authority}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\nAuthorization: "
