@@ -36,8 +36,8 @@ check: venv ## format, lint, types, import layers, docs
 	@$(PY) -m pytest -q $(DOCS_TESTS)
 
 .PHONY: bench
-bench: venv ## print the measured figures beside the targets
-	@for file in $$(grep -l '__main__' benchmarks/*.py); do $(PY) $$file || exit 1; done
+bench: venv ## print the measured figures beside the targets; BENCH='--quick --compare FILE' and the like
+	@$(PY) -m benchmarks $(BENCH)
 
 .PHONY: engine
 engine: ## provide a Docker engine for the container tests; says first what it will change

@@ -45,12 +45,20 @@ class Effort:
         return 1.5 if self.quick else 4.0
 
 
+class NotMeasuredError(Exception):
+    """A row cannot be measured on this machine; the text says why."""
+
+
 def mesh_of(
-    count: int, *, state_bytes: int = 64 * 1024**2, preload: tuple[str, ...] = ()
+    count: int,
+    *,
+    state_bytes: int = 64 * 1024**2,
+    preload: tuple[str, ...] = (),
+    preset: str = "local",
 ) -> LocalMesh:
     """Return hosts that allow the benchmarks' paglets."""
     limits = Limits(state_bytes=state_bytes)
-    return LocalMesh(count, agents=AGENTS, limits=limits, preload=preload)
+    return LocalMesh(count, agents=AGENTS, limits=limits, preload=preload, preset=preset)
 
 
 @asynccontextmanager

@@ -82,8 +82,18 @@ def show(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def table(figures: Sequence[Figure], earlier: dict[str, float] | None = None) -> str:
-    """Return the figures as a Markdown table."""
+def table(
+    figures: Sequence[Figure],
+    earlier: dict[str, float] | None = None,
+    missing: dict[str, str] | None = None,
+) -> str:
+    """Return the figures as a Markdown table.
+
+    Args:
+        figures: One line each.
+        earlier: Values of another run by name, for a column of their own.
+        missing: Why rows were not measured, by the rows' names.
+    """
     columns: list[tuple[str, Callable[[Figure], str]]] = [
         ("what", lambda f: f.goal.what),
         ("measured", lambda f: f"{show(f.value)} {f.goal.unit}"),
@@ -100,6 +110,9 @@ def table(figures: Sequence[Figure], earlier: dict[str, float] | None = None) ->
         "|" + "---|" * len(columns),
     ]
     lines += ["| " + " | ".join(read(f) for _, read in columns) + " |" for f in figures]
+    for name, reason in (missing or {}).items():
+        cells = [name, "not measured", *[""] * (len(columns) - 3), reason]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
 """Measure what an idle host costs in a mesh of real hosts: processor time and traffic.
 
-    python benchmarks/mesh_idle.py [--hosts 16] [--seconds 30] [--preset lan]
+    python benchmarks/mesh_idle.py [--hosts 16] [--seconds 30] [--preset lan] [--json]
 
 All hosts run on this machine, in a network namespace of their own where the kernel allows one, so
 that the counters of its loopback hold their traffic and nothing else: every byte with its headers,
@@ -9,6 +9,7 @@ is asked of a host in between.
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -78,6 +79,7 @@ def measure(hosts: int, seconds: float, preset: str, rest: float) -> dict[str, f
     sent = (after.sent_bytes - before.sent_bytes) / length / hosts
     return {
         "cpu": sum(cpu) / hosts,
+        "cpu_least": min(cpu),
         "cpu_most": max(cpu),
         "http": (sent - packets * FRAME_BYTES) * 8 / 1000,
         "all": sent * 8 / 1000,
@@ -94,7 +96,8 @@ def _in_own_network() -> None:
     flags = ["--net"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--net"]
     up = [unshare, *flags, "sh", "-c", f"{ip} link set lo up"]
     if subprocess.run(up, check=False, stderr=subprocess.DEVNULL).returncode != 0:
-        print("no network namespace here: other traffic on loopback is counted too")
+        told = "no network namespace here: other traffic on loopback is counted too"
+        print(told, file=sys.stderr)
         return
     command = f'{ip} link set lo up && exec "$0" "$@"'
     program = [sys.executable, str(Path(__file__).resolve()), *sys.argv[1:]]
@@ -109,9 +112,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--rest", type=float, default=REST)
     parser.add_argument("--preset", default="lan", choices=["local", "lan", "wan"])
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON alone")
     options = parser.parse_args()
     _in_own_network()
     found = measure(options.hosts, options.seconds, options.preset, options.rest)
+    if options.json:
+        print(json.dumps(found))
+        return 0
     print(f"{options.hosts} idle hosts, preset {options.preset}, {options.seconds:g} s, per host:")
     print(f"  processor    {found['cpu']:.2f} % of a core (target {CPU_TARGET:g}), "
           f"the busiest {found['cpu_most']:.2f} %")  # fmt: skip

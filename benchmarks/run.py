@@ -1,10 +1,12 @@
-"""Measure the figures of DESIGN.md §12 that concern one to three hosts.
+"""Measure every figure of DESIGN.md §12 on this machine.
 
     python -m benchmarks [--quick] [--only NAME]... [--json FILE] [--compare FILE]
 
 Real hosts on loopback, clients on the same machine: its cores are shared by all. Each row is the
-best of some rounds' medians, printed with the spread of the rounds. The mesh's figures are measured
-by `benchmarks/mesh_figures.py`, those of parts by the other programs in this folder.
+best of some rounds' medians, printed with the spread of the rounds. A row that cannot be measured
+stands in the table with the reason, one that fails too, and the exit code is 1 then. What the mesh
+does in simulation is measured at length by `benchmarks/mesh_figures.py`, parts of a host by the
+other programs in this folder.
 """
 
 import argparse
@@ -17,16 +19,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 if not __package__:  # run as a file: `benchmarks` itself is not on the path
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import lives, messages, moves
-from benchmarks.bench import Effort
+from benchmarks import containers, lives, meshes, messages, moves
+from benchmarks.bench import Effort, NotMeasuredError
 from benchmarks.figures import Figure, table
 
-ROW_TIMEOUT = 300.0
+ROW_TIMEOUT = 420.0
 """Seconds one row may take before it is given up."""
 
 ROWS: dict[str, Callable[[Effort], Awaitable[list[Figure]]]] = {
@@ -44,6 +47,11 @@ ROWS: dict[str, Callable[[Effort], Awaitable[list[Figure]]]] = {
     "sleep": lives.sleep,
     "start": lives.host_start,
     "help": lives.command_help,
+    "mesh-3": meshes.small,
+    "mesh-16": meshes.sixteen,
+    "mesh-idle": meshes.idle,
+    "mesh-simulated": meshes.simulated,
+    "container": containers.container,
 }
 
 
@@ -93,21 +101,44 @@ def synced_write_rate(size: int = 128 * 1024**2) -> float:
         return size / 1024**2 / (time.perf_counter() - began)
 
 
-async def measure(names: list[str], effort: Effort) -> list[Figure]:
-    """Run rows one after the other; one that fails is told and left out."""
-    figures: list[Figure] = []
-    for name in names:
+@dataclass(slots=True)
+class Run:
+    """What one call measured."""
+
+    figures: list[Figure] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+    """Why rows were not measured, by name."""
+    failures: int = 0
+    """How many of these failed, beside those that this machine does not allow."""
+
+    async def measure(self, name: str, effort: Effort) -> None:
+        """Run a row; one that fails is told, so that the others go on."""
         print(f"{name} …", file=sys.stderr, flush=True)
         try:
             async with asyncio.timeout(ROW_TIMEOUT):
                 found = await ROWS[name](effort)
+        except NotMeasuredError as error:
+            self._leave_out(name, str(error))
+            return
         except Exception as error:  # noqa: BLE001 - the border of a row: told, the others go on
-            print(f"{name} failed: {type(error).__name__}: {error}", file=sys.stderr)
-            continue
+            self.failures += 1
+            self._leave_out(name, f"failed: {type(error).__name__}: {error}")
+            return
         for figure in found:
             print(f"  {figure.goal.what}: {figure.value:.3f} {figure.goal.unit}", file=sys.stderr)
-        figures += found
-    return figures
+        self.figures += found
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        print(f"  {reason}", file=sys.stderr)
+        self.missing[name] = " ".join(reason.split())[:200]
+
+
+async def measure(names: list[str], effort: Effort) -> Run:
+    """Run rows one after the other."""
+    run = Run()
+    for name in names:
+        await run.measure(name, effort)
+    return run
 
 
 def main() -> int:
@@ -126,13 +157,14 @@ def main() -> int:
         earlier = {row["goal"]["name"]: row["value"] for row in saved["figures"]}
     facts = machine()
     with asyncio.Runner(loop_factory=quick_loop()) as runner:
-        figures = runner.run(measure(options.only or list(ROWS), Effort(quick=options.quick)))
+        run = runner.run(measure(options.only or list(ROWS), Effort(quick=options.quick)))
     print(", ".join(f"{name} {value}" for name, value in facts.items()), end="\n\n")
-    print(table(figures, earlier))
+    print(table(run.figures, earlier, run.missing))
     if options.json is not None:
-        rows = [figure.to_json() for figure in figures]
-        options.json.write_text(json.dumps({"machine": facts, "figures": rows}, indent=1))
-    return 0 if len(figures) else 1
+        rows = [figure.to_json() for figure in run.figures]
+        saved = {"machine": facts, "figures": rows, "missing": run.missing}
+        options.json.write_text(json.dumps(saved, indent=1))
+    return 1 if run.failures else 0
 
 
 if __name__ == "__main__":

@@ -3,8 +3,18 @@
 import os
 import time
 from dataclasses import dataclass
+from typing import ClassVar
 
-from paglets import Durability, Message, Paglet, PagletProxyRef, handles
+from paglets import (
+    Durability,
+    Message,
+    Paglet,
+    PagletProxyRef,
+    ServiceContract,
+    ServiceOperation,
+    handles,
+    provides,
+)
 
 
 @dataclass
@@ -62,3 +72,25 @@ class Caller(Paglet[None]):
             self.send(to, Message("echo", {"text": "x" * 100}))
             times.append(time.perf_counter() - began)
         return times
+
+
+@dataclass
+class Text:
+    """What the service takes and gives."""
+
+    text: str = ""
+
+
+ECHO = ServiceOperation("echo", Text, Text)
+ECHO_SERVICE = ServiceContract("bench-echo", (ECHO,))
+
+
+class Provider(Paglet[None]):
+    """Advertises a service as long as it lives."""
+
+    services: ClassVar = (ECHO_SERVICE,)
+
+    @provides(ECHO)
+    def echo(self, request: Text) -> Text:
+        """Answer at once."""
+        return request
