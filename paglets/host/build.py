@@ -14,6 +14,7 @@ from paglets.host.http.limits import HttpLimits
 from paglets.host.http.ports import Ports
 from paglets.host.parts import answer_children, bind, make_core, make_moves, make_restorer
 from paglets.host.views import EventView, HealthView, HostView
+from paglets.mesh.directory import DRAINING_KIND
 from paglets.model.enums import PagletStatus
 from paglets.model.manifest import ClassManifest
 from paglets.model.refs import PagletProxyRef
@@ -68,7 +69,7 @@ def compose(given: Given) -> Composition:
         paglet_limit=given.paglet_limit,
         warnings=given.warnings,
     )
-    moves.draining.began = health.drain
+    moves.draining.began = lambda: _begin_to_drain(given, health)
     ports = Ports(
         creation=_Creating(moves.creation, moves.verbs),
         delivery=core.delivery,
@@ -99,6 +100,12 @@ def compose(given: Given) -> Composition:
         registry=registry,
         roster=core.roster,
     )
+
+
+def _begin_to_drain(given: Given, health: HealthView) -> None:
+    health.drain()
+    # The others choose another host from now on, instead of being refused by this one.
+    given.records.set_record(DRAINING_KIND, "", b"1")
 
 
 def _gate(given: Given, ports: Ports) -> Gate:

@@ -8,6 +8,7 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -54,7 +55,8 @@ class MeshPeers:
         active, inactive = self._counts()
         if known is None:
             return self._identity.ref(active=active, inactive=inactive)
-        return self._identity.ref(active=active, inactive=inactive, now=known.last_seen)
+        mine = self._identity.ref(active=active, inactive=inactive, now=known.last_seen)
+        return replace(mine, error=known.error)
 
     def hosts(self) -> Sequence[HostRef]:
         """Return every known host but this one."""

@@ -1,7 +1,7 @@
 """The mesh as other parts see it: HostRefs, names, who may be used.
 
 Reads the table, changes nothing. The same-version rule stands here: a host with other code is
-listed with an error and never usable; so is one whose name a newer host took.
+listed with an error and never usable; so is one whose name a newer host took, and one that drains.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,9 @@ from paglets.model.refs import HostRef
 
 COUNTS_KIND = "counts"
 """Kind of the record that carries the numbers of active and inactive paglets."""
+
+DRAINING_KIND = "draining"
+"""Kind of the record by which a host says that it takes no paglets any more."""
 
 Explain = Callable[[str, str, str], str]
 """Says how two code versions differ: ours, the other's, the other's name."""
@@ -120,6 +123,9 @@ class Directory:
             return f"{difference}; give both the same agents, or the same --mesh-version"
         if member.is_live and self._protocol.table.is_superseded(member):
             return f"a newer host has taken the name {theirs.name}; start one under another name"
+        drains = self._protocol.table.records.get(member.host_id, DRAINING_KIND, "")
+        if member.is_live and drains is not None:
+            return f"{theirs.name} drains: it takes no paglets any more"
         return None
 
     def _last_seen(self, member: Member) -> float:

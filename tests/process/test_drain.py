@@ -82,6 +82,9 @@ def test_all_paglets_move_to_the_others_and_nothing_new_is_taken_in(mesh: LocalM
     assert min(map(len, there)) >= 2, "the load is shared"
     assert at(mesh, "beta", "inactive") | at(mesh, "gamma", "inactive") == {asleep.agent_id}
     assert mesh["alpha"].observer.health().status == "draining"
+    seen = {host.name: host for host in mesh.client("beta").hosts(online_only=False)}
+    assert seen["alpha"].online
+    assert seen["alpha"].error == "alpha drains: it takes no paglets any more"
 
     other = wanderer(mesh, "beta")
     with pytest.raises(TransferError, match="alpha is draining") as refused:
