@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         ResidentLifecycle,
         RestartPolicy,
         ServiceScope,
+        Severity,
         TaskPhase,
         UnreachableStop,
     )
@@ -160,6 +161,7 @@ __all__ = [
     "ServiceOperation",
     "ServiceRecord",
     "ServiceScope",
+    "Severity",
     "StateError",
     "Stop",
     "StorageFullError",
@@ -248,6 +250,7 @@ _HOMES = {
     "ServiceOperation": "paglets.agent.contracts",
     "ServiceRecord": "paglets.agent.services",
     "ServiceScope": "paglets.model.enums",
+    "Severity": "paglets.model.enums",
     "StateError": "paglets.model.errors",
     "Stop": "paglets.agent.itinerary",
     "StorageFullError": "paglets.model.errors",

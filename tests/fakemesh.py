@@ -8,6 +8,7 @@ import asyncio
 import json
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import fields
 
@@ -72,6 +73,8 @@ class FakeRuntime:
         """Raised by the next messages, one each."""
         self.attempts: list[tuple[str, int]] = []
         """Id and attempt of each message that came."""
+        self.answers: dict[str, Callable[[str, bytes], object]] = {}
+        """By id of a paglet, what it says to a message of a kind with these arguments."""
         self.printed = ["one", "two"]
         self.transfers: list[bodies.TransferInfo] = []
         self.log: list[bodies.EventBody] = []
@@ -125,6 +128,9 @@ class FakeRuntime:
             there = self.mesh.runtimes[row.peer.name]
             reply = await there.deliver(agent_id, body)
             return msgspec.structs.replace(reply, address=there.ref(agent_id))
+        if agent_id in self.answers:
+            answer = self.answers[agent_id](message.kind, message.args)
+            return bodies.ReplyBody(reply=msgspec.Raw(msgspec.json.encode(answer)))
         match message.kind:
             case "echo":
                 return bodies.ReplyBody(reply=message.args)

@@ -16,6 +16,7 @@ NOUNS = {
     "key": ("paglets.cli.key:key", "Show keys and carry them between machines."),
     "mesh": ("paglets.cli.mesh:mesh", "Show the hosts of the mesh."),
     "service": ("paglets.cli.service:service", "List services and call them."),
+    "user": ("paglets.cli.user:user", "Read what paglets tell people, on all hosts."),
     "transfer": ("paglets.cli.transfer:transfer", "List moves and settle those in doubt."),
 }
 """Each command, where it is, and its line in the help, so that the help loads none of them."""

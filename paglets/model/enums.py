@@ -89,6 +89,24 @@ class UnreachableStop(StrEnum):
     STOP = "stop"
 
 
+class Severity(StrEnum):
+    """How grave a notification is, in rising order."""
+
+    INFO = "info"
+    """For whoever wants to know."""
+    WARNING = "warning"
+    """Somebody should look at it some day."""
+    ERROR = "error"
+    """Something failed that was asked for."""
+    CRITICAL = "critical"
+    """Somebody should look at it now."""
+
+    @property
+    def rank(self) -> int:
+        """Its place in the order; names do not sort by gravity."""
+        return list(Severity).index(self)
+
+
 class TaskPhase(StrEnum):
     """Life-cycle points at which an itinerary runs its tasks."""
 
