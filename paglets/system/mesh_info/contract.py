@@ -27,13 +27,15 @@ class TargetQuery:
     gpus: int = 0
     """Least number of graphics processors."""
     gpu_memory_bytes: int = 0
-    """Least free memory on each of those."""
+    """Least free memory on each of those; on one, where `gpus` is not given."""
     max_load_per_cpu: float | None = None
     """Most load for each CPU, see `server_info.contract.Load.per_cpu`."""
     tags: tuple[str, ...] = ()
     """The host has all of these."""
     without_tags: tuple[str, ...] = ()
     """The host has none of these."""
+    prefer_tags: tuple[str, ...] = ()
+    """Hosts with more of these come first; none is required."""
     capabilities: tuple[str, ...] = ()
     """The host has all of these."""
     hosts: tuple[str, ...] = ()
@@ -51,14 +53,17 @@ class Snapshot:
     """What a host has to offer, as its own mesh-info told it."""
 
     cpus: float
-    machine_cpus: int
-    load_1: float
+    """Cores' worth of time it may use."""
     cpu_use: float
+    """Share of those that is taken."""
     load_per_cpu: float
+    """See `server_info.contract.Load.per_cpu`."""
     memory_total_bytes: int
     memory_available_bytes: int
     disk_free_bytes: int
+    """Where the folders of paglets are."""
     temp_free_bytes: int
+    """Where temporary files are."""
     gpu_free_bytes: tuple[int, ...] = ()
     """Free memory of each graphics processor."""
 
@@ -72,7 +77,7 @@ class HostSnapshot:
     host_url: str
     age: float
     """Seconds since it was told, by the clock of the host that answers."""
-    snapshot: Snapshot
+    figures: Snapshot
 
 
 @dataclass(frozen=True)
@@ -83,11 +88,12 @@ class Target:
     host_id: str
     host_url: str
     score: float
-    """From 0 to 1; targets come with the highest first."""
+    """From 0 to 1: what it has free, as a share of what the best of the hosts that suit has."""
     reasons: tuple[str, ...]
     """Why it suits, with the figures."""
     age: float
-    snapshot: Snapshot
+    """Seconds since its figures were told."""
+    figures: Snapshot
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,140 @@
+"""MeshInfoAgent: the resident that knows what all hosts have to offer, and ranks them."""
+
+import contextlib
+import time
+from typing import ClassVar
+
+from paglets.agent.autostart import AutoStartSpec
+from paglets.agent.contracts import ServiceContract
+from paglets.agent.handlers import provides
+from paglets.agent.paglet import Paglet
+from paglets.agent.services import ServiceHandle
+from paglets.model.enums import ServiceScope
+from paglets.model.errors import PagletsError
+from paglets.model.refs import HostRef
+from paglets.system.mesh_info.contract import (
+    MESH_INFO,
+    RANK,
+    SNAPSHOTS,
+    HostSnapshot,
+    Ranking,
+    Snapshot,
+    SnapshotQuery,
+    Snapshots,
+    TargetQuery,
+)
+from paglets.system.mesh_info.pacing import interval
+from paglets.system.mesh_info.ranking import REST_INTERVAL, Candidate, rank
+from paglets.system.server_info.contract import GAUGES, SERVER_INFO, Gauges, Now
+
+AGENT_ID = "mesh-info"
+KIND = "mesh-info"
+"""Kind of the record that carries a snapshot."""
+SAMPLE_TIMEOUT = 15.0
+"""Seconds server-info has to answer; it may have to be started."""
+
+
+class MeshInfoAgent(Paglet[None]):
+    """The built-in eager resident `mesh-info`; it keeps nothing that it could not learn again."""
+
+    services: ClassVar[tuple[ServiceContract, ...]] = (MESH_INFO,)
+    auto_start: ClassVar[AutoStartSpec] = AutoStartSpec("mesh-info", agent_id=AGENT_ID)
+
+    def __init__(self) -> None:
+        self._server_info: ServiceHandle | None = None
+        self._own: tuple[Snapshot, float] | None = None
+        self._asked_at = -float("inf")
+        self._complaint = ""
+
+    def run(self) -> None:
+        """Sample this host and tell the mesh, again and again."""
+        pause = 0.0
+        while not self.sleep(pause):
+            pause = self._sample()
+
+    def _sample(self) -> float:
+        """Tell the mesh of this host; return the seconds until the next time."""
+        before = self._own[0] if self._own is not None else None
+        try:
+            figures = snapshot_of(self._gauges())
+            now = time.monotonic()
+            self._own = (figures, now)
+            self.context.mesh.publish(KIND, figures)
+        except PagletsError as error:
+            # The last snapshot grows old and stops counting, which is what others should see.
+            self._server_info = None
+            self._complain(f"cannot tell the mesh of this host: {error}")
+            return REST_INTERVAL
+        self._complain("")
+        return interval(before, figures, now - self._asked_at)
+
+    def _gauges(self) -> Gauges:
+        if self._server_info is None:
+            self._server_info = self.context.services.require(SERVER_INFO, scope=ServiceScope.LOCAL)
+        return self._server_info.call(GAUGES, Now(), timeout=SAMPLE_TIMEOUT)
+
+    def _complain(self, text: str) -> None:
+        """Record what is wrong, once each time it begins."""
+        if text and not self._complaint:
+            # Where even this fails the host is in trouble of its own, which others will see.
+            with contextlib.suppress(PagletsError):
+                self.context.events.emit("mesh-info", text, level="warning")
+        self._complaint = text
+
+    @provides(RANK)
+    def rank(self, query: TargetQuery) -> Ranking:
+        """Rank the hosts of the mesh."""
+        self._asked_at = time.monotonic()
+        told = self._told()
+        hosts = self.context.mesh.hosts(online_only=False)
+        return rank(query, [_candidate(host, told.get(host.host_id)) for host in hosts])
+
+    @provides(SNAPSHOTS)
+    def snapshots(self, query: SnapshotQuery) -> Snapshots:
+        """Tell what is known of live hosts."""
+        self._asked_at = time.monotonic()
+        found = [
+            each
+            for each in self._told().values()
+            if not query.hosts or each.host_name in query.hosts
+        ]
+        found.sort(key=lambda each: (each.host_name, each.host_id))
+        return Snapshots(tuple(found))
+
+    def _told(self) -> dict[str, HostSnapshot]:
+        """Return what each host has told last, by host id."""
+        found = {
+            each.host_id: HostSnapshot(
+                each.host_name, each.host_id, each.host_url, each.age, each.value
+            )
+            for each in self.context.mesh.records(KIND, Snapshot)
+            # Any paglet may publish under this kind; only the resident of a host speaks for it.
+            if each.agent_id == AGENT_ID
+        }
+        if self._own is not None:  # told to others less often than it is known here
+            figures, at = self._own
+            here, age = self.context.ref, round(time.monotonic() - at, 3)
+            found[here.host_id] = HostSnapshot(
+                self.context.host_name, here.host_id, self.context.address, age, figures
+            )
+        return found
+
+
+def snapshot_of(gauges: Gauges) -> Snapshot:
+    """Return what the mesh is told of a host."""
+    return Snapshot(
+        cpus=gauges.load.cpus,
+        cpu_use=gauges.load.use,
+        load_per_cpu=gauges.load.per_cpu,
+        memory_total_bytes=gauges.memory.total_bytes,
+        memory_available_bytes=gauges.memory.available_bytes,
+        disk_free_bytes=gauges.disk_free_bytes,
+        temp_free_bytes=gauges.temp_free_bytes,
+        gpu_free_bytes=tuple(gpu.memory_free_bytes for gpu in gauges.gpus),
+    )
+
+
+def _candidate(host: HostRef, told: HostSnapshot | None) -> Candidate:
+    if told is None:
+        return Candidate(host)
+    return Candidate(host, told.figures, told.age)
