@@ -12,7 +12,14 @@ from paglets.host.http.app import Outward, build_gate
 from paglets.host.http.gate import Gate
 from paglets.host.http.limits import HttpLimits
 from paglets.host.http.ports import Ports
-from paglets.host.parts import answer_children, bind, make_core, make_moves, make_restorer
+from paglets.host.parts import (
+    answer_children,
+    bind,
+    make_core,
+    make_moves,
+    make_residents,
+    make_restorer,
+)
 from paglets.host.views import EventView, HealthView, HostView
 from paglets.mesh.directory import DRAINING_KIND
 from paglets.model.enums import PagletStatus
@@ -29,6 +36,7 @@ from paglets.runtime.inactivity import Inactivity
 from paglets.runtime.inspection import Inspection
 from paglets.runtime.recovery import Restorer
 from paglets.runtime.registry import Registry
+from paglets.runtime.residents import Residents
 from paglets.runtime.roster import Roster
 from paglets.runtime.services import Services
 from paglets.runtime.verbs import Verbs
@@ -46,6 +54,7 @@ class Composition:
     inactivity: Inactivity
     draining: Draining
     restorer: Restorer
+    residents: Residents
     courier: Courier
     fencing: Fencing
     registry: Registry
@@ -61,13 +70,14 @@ def compose(given: Given) -> Composition:
     services = Services(registry, given.peers, given.calls)
     inspection = Inspection(core.roster, core.commits, core.quiescer, core.forwarding)
     answer_children(given, core, moves, inspection, services)
+    residents = make_residents(given, core, moves)
     health = HealthView(
         given.identity,
         core.roster,
         given.store,
         key_id=None if given.keyring is None else given.keyring.primary.id,
         paglet_limit=given.paglet_limit,
-        warnings=given.warnings,
+        warnings=lambda: (*given.warnings(), *residents.warnings()),
     )
     moves.draining.began = lambda: _begin_to_drain(given, health)
     ports = Ports(
@@ -95,6 +105,7 @@ def compose(given: Given) -> Composition:
         inactivity=moves.inactivity,
         draining=moves.draining,
         restorer=make_restorer(given, core, moves),
+        residents=residents,
         courier=core.courier,
         fencing=moves.fencing,
         registry=registry,

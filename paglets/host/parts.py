@@ -29,6 +29,7 @@ from paglets.runtime.packing import Packer
 from paglets.runtime.published import Published
 from paglets.runtime.quiescing import Quiescer
 from paglets.runtime.recovery import Restorer
+from paglets.runtime.residents import Residents
 from paglets.runtime.roster import LocalPaglet, Roster
 from paglets.runtime.services import Services
 from paglets.runtime.starter import Folders, Starter
@@ -329,6 +330,26 @@ def answer_children(
     published = Published(given.records, given.peers, given.tasks)
     handlers = {**actions.handlers(), **queries.handlers(), **published.handlers()}
     core.switch.target = ChildCalls(core.roster, given.tasks, handlers)
+
+
+def make_residents(given: Given, core: Core, moves: Moves) -> Residents:
+    """Make what runs the resident services of launch.toml."""
+    residents = Residents(
+        given.settings.launch,
+        roster=core.roster,
+        store=given.store,
+        commits=core.commits,
+        activity=core.activity,
+        inactivity=moves.inactivity,
+        starter=core.starter,
+        admission=core.admission,
+        recorder=given.recorder,
+        tasks=given.tasks,
+        is_leased=lambda _agent_id: False,
+    )
+    moves.creation.disposed = residents.gone
+    core.activity.on_failed_restart(residents.not_restarted)
+    return residents
 
 
 def make_restorer(given: Given, core: Core, moves: Moves) -> Restorer:

@@ -214,6 +214,7 @@ class _Host:
             counting.append(parts.roster)
             membership.appeared = lambda host: _meet(parts, tasks, host)
             parts.restorer.load()
+            parts.residents.adopt()
             server = HttpServer(
                 parts.gate,
                 bind=settings.bind,
@@ -223,9 +224,11 @@ class _Host:
             )
             await server.start()
             await membership.start()
+            await parts.residents.prepare()
             parts.health.status = "ready"
             self._announce(identity)
             tasks.start(_recover(parts, membership), "recovery")
+            tasks.start(parts.residents.run(), "residents")
             tasks.start(self._tidy(), "clean-up")
             if settings.reload:
                 tasks.start(self._reloader(identity, parts, membership, recorder), "reload")
@@ -265,6 +268,7 @@ class _Host:
             membership.renew(identity)
             parts.admission.allow(allowed_prefixes(settings))
             await parts.inactivity.renew()
+            parts.residents.ensure()
 
         reloader = Reloader(
             settings.agents,

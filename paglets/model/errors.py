@@ -3,6 +3,7 @@
     PagletsError
     ├── InvalidRequestError            400  the caller's input; the message names the field
     │   ├── InvalidNameError           400  a name or id with other characters than A-Za-z0-9._-
+    │   ├── LaunchConfigError          400  launch.toml: names file, table, key and line
     │   ├── StateError                 422  a value that does not fit the State's annotation
     │   ├── TooLargeError              413  a body, state, file or list over its limit
     │   └── NotHandledError            422  the paglet has no handler for this kind of message
@@ -104,6 +105,12 @@ class InvalidNameError(InvalidRequestError):
         if "class" in what:
             rule = "write module:QualName, for example tour:Tour"
         super().__init__(f"{text[:80]!r} is no valid {what}: {rule}", what=what, text=text[:80])
+
+
+class LaunchConfigError(InvalidRequestError):
+    """A launch.toml says what cannot be; carries `file`, `table`, `key` and `line` where known."""
+
+    code = "launch_config"
 
 
 class StateError(InvalidRequestError):

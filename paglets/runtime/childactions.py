@@ -89,6 +89,7 @@ class ChildActions:
         if paglet.verb is not None:
             with paglet.doing(Verb.DISPATCH):
                 pass
+        paglet.require_movable(Verb.DISPATCH)
         check_id, target = await self._targets.check_for(paglet.row, body.ticket)
         return ops.CheckReply(check_id=check_id, target_name=target.name)
 

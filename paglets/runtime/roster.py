@@ -17,7 +17,9 @@ from paglets.model.errors import (
     LifecycleError,
     MoveInDoubtError,
     PagletNotFoundError,
+    PinnedError,
 )
+from paglets.model.launch import ResidentService
 from paglets.model.refs import PagletProxyRef
 from paglets.model.transfer import PeerAddress
 from paglets.runtime.childlink import ChildLink
@@ -88,6 +90,8 @@ class LocalPaglet:
     """What its last process printed."""
     crashes: list[float] = field(default_factory=list)
     """Unix seconds of its crashes, for the back-off of restarts."""
+    resident: ResidentService | None = None
+    """What launch.toml says of it, if it is a resident of this host."""
     restart_pending: bool = False
     """Crashed, and to be started again soon by its restart policy: messages wait."""
     watches_queue: bool = False
@@ -115,7 +119,17 @@ class LocalPaglet:
     @property
     def restarts(self) -> bool:
         """Whether it is started again after a crash."""
-        return self.row.manifest.restart is RestartPolicy.ON_CRASH
+        return self.resident is not None or self.row.manifest.restart is RestartPolicy.ON_CRASH
+
+    def require_movable(self, verb: Verb) -> None:
+        """Raise PinnedError if it is a resident: these stay with their host."""
+        if self.resident is not None:
+            raise PinnedError(
+                f"{self.agent_id} is a resident of its host and stays there: it cannot {verb}; "
+                "what other hosts run by themselves their own launch.toml says",
+                agent_id=self.agent_id,
+                verb=str(verb),
+            )
 
     def in_flight(self, message_id: str) -> Queued | None:
         """Return the queued or running message of this id."""
