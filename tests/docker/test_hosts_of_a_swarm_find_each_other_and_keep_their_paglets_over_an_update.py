@@ -1,11 +1,11 @@
 """docker/stack.yaml, deployed for real in a Swarm of this one machine."""
 
-import json
 import uuid
 
 import pytest
 
 from paglets.testing import wait_until
+from tests.docker.inside import agents_in, created_in, online_in, paglets_in, places_of
 from tests.docker.shell import Shell, run_at_end
 
 STACK_LABEL = "com.docker.stack.namespace"
@@ -13,7 +13,6 @@ STACK_LABEL = "com.docker.stack.namespace"
 SERVICE_LABEL = "com.docker.swarm.service.name"
 POOL = "172.29.0.0/16"
 """Where the networks of a Swarm made here come from: private, and none of the engine's own."""
-TOUR = "paglets.examples.tour:Tour"
 
 
 _REMOVE = """
@@ -57,26 +56,9 @@ class Stack(Shell):
             wanted["health"] = "healthy"
         return self._engine.containers.list(all=everything, filters=wanted, ignore_removed=True)
 
-    def paglets(self, line: str, container=None) -> str:
-        """Run a command of paglets in one of the containers."""
-        container = container or self.containers()[0]
-        code, told = container.exec_run(["paglets", *line.split()], demux=True)
-        assert code == 0, f"{line}\n{told}"
-        return (told[0] or b"").decode()
-
-    def agents(self) -> list[dict]:
-        """Return all paglets of the hosts."""
-        found = json.loads(self.paglets("agent list --json"))
-        return [agent for agent in found if agent["status"] != "moved"]
-
-    def seen_by(self, agent_id: str) -> list[str]:
-        """Return what a tour remembers."""
-        told = json.loads(self.paglets(f"agent state {agent_id} --json"))
-        return [sight["host"] for sight in told["sights"]]
-
-    def online(self, container) -> list[dict]:
-        found = json.loads(self.paglets("mesh hosts --online --json", container))
-        return sorted(found, key=lambda host: host["name"])
+    def any(self):
+        """Return one of the containers, to ask in."""
+        return self.containers()[0]
 
     def wait_complete(self, names: list[str]) -> None:
         """Wait until every host is healthy and sees all."""
@@ -84,7 +66,7 @@ class Stack(Shell):
         def is_complete() -> bool:
             healthy = self.containers()
             return len(healthy) == len(names) and all(
-                [host["name"] for host in self.online(each)] == names for each in healthy
+                [host["name"] for host in online_in(each)] == names for each in healthy
             )
 
         wait_until(
@@ -134,25 +116,29 @@ def stack(stacks):
 
 
 def test_they_find_each_other_by_the_name_of_their_tasks(stack):
-    shown = stack.online(stack.containers()[0])
+    shown = online_in(stack.any())
     assert [host["name"] for host in shown] == ["host-1", "host-2", "host-3"]
     # Each advertises its address in the network of the stack; it has another one besides.
     assert all(host["url"].startswith("http://172.29.") for host in shown)
 
 
 def test_a_paglet_is_dispatched_from_one_to_another(stack):
-    created = json.loads(stack.paglets(f"agent create {TOUR} --host host-1 --json"))
-    stack.paglets(f"agent dispatch {created['agent_id']} host-3")
-    (agent,) = stack.agents()
+    tour = created_in(stack.any(), "host-1")
+    paglets_in(stack.any(), f"agent dispatch {tour} host-3")
+    agent = agents_in(stack.any())[tour]
     assert (agent["host_name"], agent["status"]) == ("host-3", "active")
-    assert stack.seen_by(created["agent_id"]) == ["host-1"]
-    stack.paglets(f"agent dispose {created['agent_id']}")
+    assert places_of(stack.any(), tour) == ["host-1"]
+    paglets_in(stack.any(), f"agent dispose {tour}")
 
 
 def test_their_key_is_a_secret_that_only_they_read_and_they_have_no_rights(stack):
-    container = stack.containers()[0]
+    container = stack.any()
     code, told = container.exec_run(
-        ["sh", "-c", "stat -c '%u %a' /run/secrets/paglets_key; touch /x 2>/dev/null || echo read-only"]
+        [
+            "sh",
+            "-c",
+            "stat -c '%u %a' /run/secrets/paglets_key; touch /x 2>/dev/null || echo read-only",
+        ]
     )
     assert code == 0
     assert told.decode().splitlines() == ["10001 400", "read-only"]
@@ -162,10 +148,8 @@ def test_their_key_is_a_secret_that_only_they_read_and_they_have_no_rights(stack
 
 
 def test_a_rolling_update_drains_one_host_after_the_other_and_loses_nothing(stack):
-    created = {}
-    for name in ("host-1", "host-2", "host-3"):
-        told = stack.paglets(f"agent create {TOUR} --host {name} --json")
-        created[json.loads(told)["agent_id"]] = name
+    homes = ("host-1", "host-2", "host-3")
+    created = {created_in(stack.any(), name): name for name in homes}
     before = {container.id for container in stack.containers()}
 
     options = "--no-resolve-image --detach --env-add PAGLETS_TAG=updated"
@@ -183,11 +167,13 @@ def test_a_rolling_update_drains_one_host_after_the_other_and_loses_nothing(stac
         story=lambda: stack.outcome(f"docker service ps --no-trunc {stack.service}").stdout,
     )
     stack.wait_complete(["host-1", "host-2", "host-3"])
-    assert {tuple(host["tags"]) for host in stack.online(stack.containers()[0])} == {("updated",)}
-    agents = {agent["agent_id"]: agent["status"] for agent in stack.agents()}
-    assert agents == dict.fromkeys(created, "active")
+    assert {tuple(host["tags"]) for host in online_in(stack.any())} == {("updated",)}
+    agents = agents_in(stack.any())
+    assert {key: agent["status"] for key, agent in agents.items()} == dict.fromkeys(
+        created, "active"
+    )
     for agent_id, home in created.items():
-        assert stack.seen_by(agent_id) == [home]
+        assert places_of(stack.any(), agent_id) == [home]
     told = stack.run(f"docker service logs {stack.service} 2>&1")
     assert "1 paglets moved on, 0 wait here for its next start" in told
 
