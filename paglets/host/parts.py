@@ -26,9 +26,12 @@ from paglets.runtime.inspection import Inspection
 from paglets.runtime.lane import Lane
 from paglets.runtime.leaving import Leaving
 from paglets.runtime.packing import Packer
+from paglets.runtime.providers import Providers
 from paglets.runtime.published import Published
+from paglets.runtime.publishing import Publisher
 from paglets.runtime.quiescing import Quiescer
 from paglets.runtime.recovery import Restorer
+from paglets.runtime.registry import Registry
 from paglets.runtime.residents import Residents
 from paglets.runtime.roster import LocalPaglet, Roster
 from paglets.runtime.services import Services
@@ -302,8 +305,34 @@ def bind(given: Given, core: Core, moves: Moves) -> None:
     moves.fencing.superseded = superseded
 
 
+@dataclass(frozen=True, kw_only=True)
+class Offering:
+    """Parts that offer and find services."""
+
+    registry: Registry
+    providers: Providers
+    publisher: Publisher
+    services: Services
+
+
+def make_offering(given: Given, core: Core) -> Offering:
+    """Make the parts that offer and find services, and let them follow the paglets of this host."""
+    registry = Registry()
+    providers = Providers(registry, core.roster, given.recorder)
+    publisher = Publisher(registry, given.records, given.recorder)
+    core.roster.changed = providers.changed
+    registry.changed = publisher.changed
+    given.records.subscribe(providers.heard)
+    return Offering(
+        registry=registry,
+        providers=providers,
+        publisher=publisher,
+        services=Services(registry, given.peers, given.records),
+    )
+
+
 def answer_children(
-    given: Given, core: Core, moves: Moves, inspection: Inspection, services: Services
+    given: Given, core: Core, moves: Moves, inspection: Inspection, offering: Offering
 ) -> None:
     """Let the calls of paglets be answered."""
     actions = ChildActions(
@@ -322,7 +351,8 @@ def answer_children(
         inspection=inspection,
         forwarding=core.forwarding,
         targets=core.targets,
-        services=services,
+        services=offering.services,
+        providers=offering.providers,
         peers=given.peers,
         calls=given.calls,
         recorder=given.recorder,

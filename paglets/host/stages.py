@@ -21,7 +21,7 @@ from paglets.config.settings import HostSettings
 from paglets.failpoints import arm_from_environment
 from paglets.host.addressing import follow_address, tell_moved
 from paglets.host.build import Composition, compose
-from paglets.host.counting import count_for_mesh, counts_of
+from paglets.host.counting import counts_of, tell_figures
 from paglets.host.given import Given, allowed_prefixes
 from paglets.host.greeting import greet
 from paglets.host.http.server import HttpServer, TlsFiles
@@ -247,7 +247,7 @@ class _Host:
         tasks.start(_recover(parts, membership), "recovery")
         tasks.start(parts.residents.run(), "residents")
         tasks.start(self._tidy(), "clean-up")
-        tasks.start(count_for_mesh(parts.roster, membership), "counts")
+        tasks.start(tell_figures(parts.roster, membership), "figures")
         if settings.reload:
             tasks.start(self._reloader(identity, parts, membership, recorder), "reload")
         if settings.advertise is None and is_wildcard(settings.bind):

@@ -33,6 +33,7 @@
     ├── ClassLoadError                 422  an allowed class that cannot be imported or is unfit
     ├── HandlerError                   422  the paglet's own code raised; carries type and traceback
     │   └── HookError                  422  … in a hook
+    ├── ServiceReplyError              502  a provider's reply is not what its contract says
     ├── PagletCrashedError             502  its process ended without being asked
     ├── TransferError                  502  a move or clone did not happen; nothing was lost
     ├── UnavailableError               503  the host is starting, draining, stopping or full
@@ -315,6 +316,16 @@ class HookError(HandlerError):
     """A life-cycle hook of the paglet raised; `hook` names it."""
 
     code = "hook_error"
+
+
+class ServiceReplyError(PagletsError):
+    """A provider's reply is not what its contract says: the provider is to blame, and lives on.
+
+    `operation`, `field` and `provider` say where. What the operation does has been done.
+    """
+
+    code = "service_reply"
+    status = 502
 
 
 class PagletCrashedError(PagletsError):

@@ -80,7 +80,12 @@ class ChildActions:
         else:
             deadline = asyncio.get_running_loop().time() + message.budget_ms / 1000
             reply = await self._forwarding.send_to(body.to, message, body.body, deadline=deadline)
-        return ops.SendReply(reply=bytes(reply.reply), address=reply.address, moved=reply.moved)
+        return ops.SendReply(
+            reply=bytes(reply.reply),
+            address=reply.address,
+            moved=reply.moved,
+            stored=reply.stored,
+        )
 
     async def check(
         self, paglet: LocalPaglet, body: ops.CheckCall, _call: HostCall

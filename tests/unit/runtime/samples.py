@@ -103,7 +103,7 @@ def make_ref(host=BETA, **fields):
         host_id=host.host_id,
         host_name=host.name,
         epoch=fields.pop("epoch", Epoch(0, 1)),
-        birth_id="birth",
+        birth_id=fields.pop("birth_id", "birth"),
     )
 
 
