@@ -19,7 +19,7 @@ from paglets.model.errors import (
     NotFoundError,
     PagletMovedError,
 )
-from paglets.model.names import new_id
+from paglets.model.names import is_fixed_id, new_id
 from paglets.model.refs import HostRef, PagletProxyRef
 from paglets.remote.client import HostClient
 from paglets.wire import bodies
@@ -85,22 +85,21 @@ class HttpCalls:
     async def _send(self, request: wire.SendCall, timeout: float) -> wire.SendReply:
         message = decode_message(request.body)
         budget, retry_for = message.budget_ms / 1000, message.retry_for_ms / 1000
+        first = request.body
+        if request.to.birth_id and is_fixed_id(request.to.agent_id):
+            # Should it be gone, the one of this id on another host is not meant.
+            first = patch_message(first, birth_id=request.to.birth_id)
 
         async def attempt(number: int, left: float) -> bodies.ReplyBody:
             allowed = min(budget, left)
             changes = {"attempt": number, "budget_ms": int(allowed * 1000)}
-            body = request.body if number == 1 else patch_message(request.body, **changes)
+            body = first if number == 1 else patch_message(first, **changes)
             client = await self._ways.to_paglet(request.to)
             return await client.send(request.to.agent_id, body, timeout=allowed)
 
         worth = may_be_handled_later if retry_for else never
         reply = await repeat(attempt, seconds=timeout, is_worth_repeating=worth)
-        return wire.SendReply(
-            reply=bytes(reply.reply),
-            address=reply.address,
-            moved=reply.moved,
-            stored=reply.stored,
-        )
+        return wire.SendReply(reply=bytes(reply.reply), address=reply.address, moved=reply.moved)
 
     async def _create(self, request: wire.CreateCall, timeout: float) -> wire.ProxyReply:
         client = (
@@ -207,10 +206,19 @@ class HttpCalls:
         return wire.EventsReply(events=listed.events)
 
     async def _lookup(self, request: wire.LookupCall, timeout: float) -> wire.LookupReply:
-        listed = await self._ways.entry.services(request, timeout=timeout)
+        query = {"name": request.name, "scope": request.scope.value}
+        listed = await self._ways.entry.services(query, timeout=timeout)
         return wire.LookupReply(
-            services=listed.services, reason=listed.reason, versions=listed.versions
+            services=tuple(body for body in listed.services if _provides(body, request))
         )
+
+
+def _provides(body: bodies.ServiceBody, request: wire.LookupCall) -> bool:
+    return (
+        body.version == request.version
+        and set(request.operations) <= set(body.operations)
+        and set(request.capabilities) <= set(body.capabilities)
+    )
 
 
 def lifecycle_body(request: wire.LifecycleCall) -> msgspec.Struct:

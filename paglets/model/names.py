@@ -34,6 +34,7 @@ NAME_LIMIT = 64
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CLASS_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+_RANDOM_ID = re.compile(r"[0-9a-f]{32}")
 CLASS_NAME_LIMIT = 256
 """Longest `module:QualName`, in characters."""
 
@@ -46,6 +47,11 @@ def new_id() -> str:
 def new_host_id() -> str:
     """Return 16 random hex digits: few hosts, and their ids stand in all that a mesh exchanges."""
     return secrets.token_hex(8)
+
+
+def is_fixed_id(agent_id: str) -> bool:
+    """Return whether an author chose this id, so that several hosts may have a paglet of it."""
+    return _RANDOM_ID.fullmatch(agent_id) is None
 
 
 def parse_name(text: str, *, what: str) -> str:

@@ -22,7 +22,7 @@ from paglets.runtime.verbs import Verbs
 from paglets.wire import hostcalls as ops
 from paglets.wire.bodies import ABSENT, CreateBody
 from paglets.wire.calls import HostCall, Queued
-from paglets.wire.messages import decode_message
+from paglets.wire.messages import decode_message, patch_message
 from paglets.wire.policies import decode_policy
 
 _REMOTE_TIMEOUT = 30.0
@@ -76,16 +76,11 @@ class ChildActions:
         target = self._roster.find(body.to.agent_id)
         here = body.to.host_url in {"", self._roster.me.url}
         if target is not None or here:
-            reply = await self._delivery.deliver(body.to.agent_id, body.body)
+            reply = await self._delivery.deliver(body.to.agent_id, _with_birth(body, target))
         else:
             deadline = asyncio.get_running_loop().time() + message.budget_ms / 1000
             reply = await self._forwarding.send_to(body.to, message, body.body, deadline=deadline)
-        return ops.SendReply(
-            reply=bytes(reply.reply),
-            address=reply.address,
-            moved=reply.moved,
-            stored=reply.stored,
-        )
+        return ops.SendReply(reply=bytes(reply.reply), address=reply.address, moved=reply.moved)
 
     async def check(
         self, paglet: LocalPaglet, body: ops.CheckCall, _call: HostCall
@@ -94,7 +89,6 @@ class ChildActions:
         if paglet.verb is not None:
             with paglet.doing(Verb.DISPATCH):
                 pass
-        paglet.require_movable(Verb.DISPATCH)
         check_id, target = await self._targets.check_for(paglet.row, body.ticket)
         return ops.CheckReply(check_id=check_id, target_name=target.name)
 
@@ -206,3 +200,10 @@ class ChildActions:
         if paglet.link is not None:
             paglet.link.tell(Queued(count=len(paglet.mailbox)))
         return ops.Empty()
+
+
+def _with_birth(body: ops.SendCall, target: LocalPaglet | None) -> bytes:
+    """Return the message; for a paglet that is not here, with which of its id is meant."""
+    if target is not None or not body.to.birth_id:
+        return body.body
+    return patch_message(body.body, birth_id=body.to.birth_id)

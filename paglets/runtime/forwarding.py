@@ -92,7 +92,9 @@ class Forwarding:
                 agent_id=agent_id,
             )
         if tombstone is None or tombstone.row.peer is None:
-            return await self._search_and_send(agent_id, message, body, deadline)
+            return await self._search_and_send(
+                agent_id, message, body, deadline, birth_id=message.birth_id
+            )
         row = tombstone.row
         assert row.peer is not None
         try:
@@ -102,7 +104,9 @@ class Forwarding:
         except PagletNotFoundError:
             if message.hops:
                 raise
-            return await self._search_and_send(agent_id, message, body, deadline)
+            return await self._search_and_send(
+                agent_id, message, body, deadline, birth_id=row.birth_id
+            )
         self._shorten(tombstone, reply.address)
         return reply
 
@@ -133,7 +137,9 @@ class Forwarding:
                 peer, ref.agent_id, message, body, deadline, known=(ref.epoch, ref.birth_id)
             )
         except PagletNotFoundError:
-            return await self._search_and_send(ref.agent_id, message, body, deadline)
+            return await self._search_and_send(
+                ref.agent_id, message, body, deadline, birth_id=ref.birth_id
+            )
 
     async def _send(
         self,
@@ -161,22 +167,33 @@ class Forwarding:
         return await self._calls.send(peer, agent_id, onward, timeout=left)
 
     async def _search_and_send(
-        self, agent_id: str, message: WireMessage, body: bytes, deadline: float
+        self,
+        agent_id: str,
+        message: WireMessage,
+        body: bytes,
+        deadline: float,
+        *,
+        birth_id: str,
     ) -> ReplyBody:
         if message.hops:
             raise PagletNotFoundError(
                 f"{self._roster.me.name} knows no paglet {agent_id}", agent_id=agent_id
             )
-        found = await self.locate(agent_id)
+        found = await self.locate(agent_id, birth_id=birth_id)
         peer = PeerAddress("", found.host_name, found.host_url)
         return await self._send(
             peer, agent_id, message, body, deadline, known=(found.epoch, found.birth_id)
         )
 
-    async def locate(self, agent_id: str) -> AgentInfo:
+    async def locate(self, agent_id: str, *, birth_id: str = "") -> AgentInfo:
         """Ask the online hosts where a paglet is; the highest epoch wins.
 
         One that is between two hosts is at the one that has promised it: messages wait there.
+
+        Args:
+            agent_id: Its id.
+            birth_id: Leave out others of this id, such as the residents of other hosts; empty:
+                any will do.
 
         Raises:
             PagletNotFoundError: No host that answered has it; the message names the silent ones.
@@ -184,7 +201,7 @@ class Forwarding:
         hosts = [host for host in self._hosts.hosts() if host.online]
         answers: list[AgentInfo | BaseException | None] = [None] * len(hosts)
         for _ in range(_LOOKS):
-            answers = await self._ask_all(hosts, agent_id)
+            answers = await self._ask_all(hosts, agent_id, birth_id)
             known = [a for a in answers if isinstance(a, AgentInfo)]
             having = [info for info in known if _has_it(info)]
             if having:
@@ -201,10 +218,10 @@ class Forwarding:
         )
 
     async def _ask_all(
-        self, hosts: Sequence[HostRef], agent_id: str
+        self, hosts: Sequence[HostRef], agent_id: str, birth_id: str
     ) -> list[AgentInfo | BaseException | None]:
         """Ask all at once; once one has it, the silent hold the answer up for a moment only."""
-        tasks = [asyncio.create_task(self._ask(host, agent_id)) for host in hosts]
+        tasks = [asyncio.create_task(self._ask(host, agent_id, birth_id)) for host in hosts]
         waiting = set(tasks)
         try:
             while waiting:
@@ -217,9 +234,11 @@ class Forwarding:
                 task.cancel()
         return list(await asyncio.gather(*tasks, return_exceptions=True))
 
-    async def _ask(self, host: HostRef, agent_id: str) -> AgentInfo | None:
+    async def _ask(self, host: HostRef, agent_id: str, birth_id: str) -> AgentInfo | None:
         peer = PeerAddress(host.host_id, host.name, host.url)
-        return await self._calls.locate(peer, agent_id, timeout=_LOCATE_TIMEOUT)
+        found = await self._calls.locate(peer, agent_id, timeout=_LOCATE_TIMEOUT)
+        is_other = found is not None and birth_id not in {"", found.birth_id}
+        return None if is_other else found
 
     def _shorten(self, tombstone: LocalPaglet, address: PagletProxyRef | None) -> None:
         """Point a tombstone at the present address: the next message goes direct."""

@@ -71,6 +71,28 @@ async def test_an_address_that_is_not_newer_does_not_turn_a_tombstone(bench, tom
     assert tombstone.row.peer == BETA
 
 
+async def test_another_paglet_of_the_same_fixed_id_is_not_meant(bench):
+    bench.hosts.known = [make_host(GAMMA)]
+    bench.calls.answer("locate", info())
+    bench.calls.answer("send", ReplyBody())
+    await forward(bench, None, birth_id="birth")
+    await forward(bench, None)
+    with pytest.raises(PagletNotFoundError):
+        await forward(bench, None, birth_id="other birth")
+    assert len(bench.calls.named("send")) == 2
+
+
+async def test_a_reference_leads_to_no_other_birth_of_its_id(bench):
+    bench.hosts.known = [make_host(GAMMA)]
+    bench.calls.answer("locate", info())
+    bench.calls.answer("send", PagletNotFoundError("gone"))
+    ref = make_ref(BETA, agent_id="tour", birth_id="other birth")
+    message = decode_message(make_body())
+    deadline = asyncio.get_running_loop().time() + 5
+    with pytest.raises(PagletNotFoundError, match="no host of the mesh has"):
+        await bench.forwarding.send_to(ref, message, make_body(), deadline=deadline)
+
+
 async def test_after_so_many_hops_it_ends(bench, tombstone):
     with pytest.raises(PagletMovedError):
         await forward(bench, tombstone, hops=HOP_LIMIT)
