@@ -123,8 +123,8 @@ class Record(Rumour, frozen=True, array_like=True, tag=4):
     lazy: bool = False
     """Spread on probes only, so in seconds instead of at once."""
     age: Counter = 0
-    """Whole seconds since the owner set it, when a comparison repeats it; gossip, which passes it
-    on within seconds, leaves it as it is."""
+    """Whole seconds since the owner set it, when it is told first or a comparison repeats it;
+    gossip, which passes it on within seconds, leaves it as it is."""
 
 
 AnyRumour: TypeAlias = Alive | Suspect | Dead | Left | Record

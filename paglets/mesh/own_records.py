@@ -6,6 +6,8 @@ its cost to every host does not grow with the number of hosts.
 
 import math
 
+import msgspec
+
 from paglets.mesh.messages import Record
 from paglets.mesh.records import RecordKey
 from paglets.mesh.timing import MeshTiming, lazy_spacing
@@ -25,7 +27,7 @@ class OwnRecords:
         self._timing = timing
         self._version = 0
         self._told: dict[RecordKey, float] = {}
-        self._held: dict[RecordKey, tuple[float, bytes | None]] = {}
+        self._held: dict[RecordKey, tuple[float, bytes | None, float]] = {}
         self.next_due = math.inf
         """When a held record is to be told."""
 
@@ -44,6 +46,8 @@ class OwnRecords:
     ) -> None:
         """Keep a lazy record until its time has come; only the latest payload is ever told.
 
+        It is told with its age: figures of five minutes ago are not taken for new.
+
         Args:
             place: Kind and key.
             payload: The value, None to withdraw it.
@@ -59,24 +63,25 @@ class OwnRecords:
         due = now if told is None else max(now, told + spacing)
         if place in self._held:
             due = min(due, self._held[place][0])
-        self._held[place] = (due, payload)
+        self._held[place] = (due, payload, now)
         self.next_due = min(self.next_due, due)
 
     def due(self, generation: int, now: float) -> list[Record]:
         """Return the lazy records whose time has come."""
         if now < self.next_due:
             return []
-        ready = [place for place, (due, _) in self._held.items() if due <= now]
+        ready = [place for place, (due, *_) in self._held.items() if due <= now]
         told = []
         for place in ready:
-            _, payload = self._held.pop(place)
+            _, payload, since = self._held.pop(place)
             self._told[place] = now
-            told.append(self._make(place, payload, generation, lazy=True))
+            record = self._make(place, payload, generation, lazy=True)
+            told.append(msgspec.structs.replace(record, age=int(now - since)))
         self._note_due()
         return told
 
     def _note_due(self) -> None:
-        self.next_due = min((due for due, _ in self._held.values()), default=math.inf)
+        self.next_due = min((due for due, *_ in self._held.values()), default=math.inf)
 
     def _make(
         self, place: RecordKey, payload: bytes | None, generation: int, *, lazy: bool

@@ -166,6 +166,14 @@ def test_an_urgent_record_takes_the_place_of_one_held_back(own):
     assert own.due(1, 100.0) == []
 
 
+def test_a_record_that_was_held_back_is_told_with_its_age(own):
+    own.hold(("load", ""), b"1", hosts=160, random=0.5, now=0.0)
+    assert [r.age for r in own.due(1, 0.4)] == [0]
+    own.hold(("load", ""), b"2", hosts=160, random=0.5, now=10.0)
+    own.hold(("load", ""), b"3", hosts=160, random=0.5, now=40.0)
+    assert [(r.payload, r.age) for r in own.due(1, 100.4)] == [(b"3", 60)]
+
+
 def test_spacing_is_remembered_for_a_bounded_number_of_records(own):
     for number in range(1000):
         own.hold(("load", str(number)), b"1", hosts=16, random=0.5, now=float(number))
