@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from paglets.agent.paglet import Paglet
     from paglets.agent.proxy import PagletProxy
     from paglets.agent.resources import ResourceRegistry
-    from paglets.agent.servicehandle import ServiceHandle
-    from paglets.agent.servicerecord import ServiceRecord
-    from paglets.agent.services import ServiceLease
+    from paglets.agent.services import ServiceHandle, ServiceLease, ServiceRecord
     from paglets.agent.statelock import state_locked
     from paglets.connect import connect, connect_async
     from paglets.model.enums import (
@@ -58,7 +56,6 @@ if TYPE_CHECKING:
         HostUnreachableError,
         InvalidNameError,
         InvalidRequestError,
-        LaunchConfigError,
         LifecycleError,
         MailboxFullError,
         MessageExpiredError,
@@ -73,7 +70,6 @@ if TYPE_CHECKING:
         PinnedError,
         QuiesceTimeoutError,
         ServiceNotFoundError,
-        ServiceReplyError,
         StateError,
         StorageFullError,
         TooLargeError,
@@ -129,7 +125,6 @@ __all__ = [
     "InvalidRequestError",
     "Itinerary",
     "JsonValue",
-    "LaunchConfigError",
     "LaunchConfigSyncAction",
     "LifecycleError",
     "MailboxFullError",
@@ -165,7 +160,6 @@ __all__ = [
     "ServiceNotFoundError",
     "ServiceOperation",
     "ServiceRecord",
-    "ServiceReplyError",
     "ServiceScope",
     "Severity",
     "StateError",
@@ -218,7 +212,6 @@ _HOMES = {
     "HostUnreachableError": "paglets.model.errors",
     "InvalidNameError": "paglets.model.errors",
     "InvalidRequestError": "paglets.model.errors",
-    "LaunchConfigError": "paglets.model.errors",
     "Itinerary": "paglets.agent.itinerary",
     "JsonValue": "paglets.model.message",
     "LaunchConfigSyncAction": "paglets.model.enums",
@@ -251,12 +244,11 @@ _HOMES = {
     "ResourceRegistry": "paglets.agent.resources",
     "RestartPolicy": "paglets.model.enums",
     "ServiceContract": "paglets.agent.contracts",
-    "ServiceHandle": "paglets.agent.servicehandle",
+    "ServiceHandle": "paglets.agent.services",
     "ServiceLease": "paglets.agent.services",
     "ServiceNotFoundError": "paglets.model.errors",
     "ServiceOperation": "paglets.agent.contracts",
-    "ServiceRecord": "paglets.agent.servicerecord",
-    "ServiceReplyError": "paglets.model.errors",
+    "ServiceRecord": "paglets.agent.services",
     "ServiceScope": "paglets.model.enums",
     "Severity": "paglets.model.enums",
     "StateError": "paglets.model.errors",

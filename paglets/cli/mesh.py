@@ -11,6 +11,7 @@ from paglets.cli.asking import ask
 from paglets.cli.lazy import SuggestingGroup
 from paglets.cli.options import Common, common
 from paglets.cli.output import clock_text, print_json, print_table, say
+from paglets.cli.targets import targets
 from paglets.model.refs import HostRef
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 @common
 def mesh() -> None:
     """Show the hosts of the mesh."""
+
+
+mesh.add_command(targets)
 
 
 @mesh.command()

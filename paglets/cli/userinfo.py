@@ -20,7 +20,6 @@ from paglets.system.user_info.contract import (
 )
 from paglets.system.user_info.following import Place
 from paglets.wire.bodies import ServiceBody
-from paglets.wire.hostcalls import LookupCall
 from paglets.wire.jsonvalues import decode_reply
 from paglets.wire.messages import encode_message, wire_message
 
@@ -52,8 +51,12 @@ class UserInfoCalls:
 
     async def providers(self) -> list[ServiceBody]:
         """Return who has a journal now, on the entry host first."""
-        wanted = LookupCall(name=USER_INFO.name, version=USER_INFO.version, host=self._only or "")
-        return list((await self._host.services(wanted)).services)
+        listed = (await self._host.services({"name": USER_INFO.name})).services
+        return [
+            body
+            for body in listed
+            if body.version == USER_INFO.version and self._only in {None, body.host_name}
+        ]
 
     async def require(self) -> list[ServiceBody]:
         """Return who has a journal now; at least one.

@@ -33,7 +33,6 @@ from paglets.remote.signing import (
 )
 from paglets.remote.transfers import TransferClient
 from paglets.wire import bodies
-from paglets.wire.hostcalls import LookupReply
 from paglets.wire.messages import WireMessage
 
 
@@ -233,10 +232,11 @@ class FakeEvents:
 
 
 class FakeServices:
-    def find(self, query):
+    async def list(self, *, name, scope):
         ref = PagletProxyRef("http://127.0.0.1:1", "s1")
-        body = bodies.ServiceBody(name=query.name or "svc", version="1", provider=ref)
-        return LookupReply(services=(body,), reason=repr(query))
+        return bodies.ServiceList(
+            services=(bodies.ServiceBody(name=name or "svc", version="1", provider=ref),)
+        )
 
 
 def transfer_info(transfer_id: str) -> bodies.TransferInfo:

@@ -1,0 +1,104 @@
+"""`mesh-info` on three real hosts: all are ranked, and what goes is not chosen any more."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner
+
+from paglets import Message
+from paglets.cli.root import root
+from paglets.testing.localmesh import LocalMesh
+from paglets.testing.waiting import wait_until
+from tests.mesh.support import PATIENCE
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+
+RESIDENTS = {
+    "server-info": "paglets.system.server_info.agent:ServerInfoAgent",
+    "mesh-info": "paglets.system.mesh_info.agent:MeshInfoAgent",
+}
+
+
+def start_residents(mesh: LocalMesh, name: str) -> None:
+    for agent_id, class_name in RESIDENTS.items():
+        mesh.client(name).create(class_name, agent_id=agent_id, host=name)
+
+
+def ranked(mesh: LocalMesh, host: str = "alpha", **query: object) -> dict[str, list[str]]:
+    """Return the reasons by host: of those that suit best first, then of the others."""
+    answer = mesh.client(host).proxy("mesh-info", host=host).send(Message("rank", query))
+    return {
+        f"{'' if kind == 'targets' else 'not '}{each['host_name']}": each["reasons"]
+        for kind in ("targets", "rejected")
+        for each in answer[kind]
+    }
+
+
+def suit(mesh: LocalMesh, host: str = "alpha", **query: object) -> set[str]:
+    return {name for name in ranked(mesh, host, **query) if not name.startswith("not ")}
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[LocalMesh]:
+    with LocalMesh(3, tags=("local",)) as mesh:
+        for host in mesh:
+            start_residents(mesh, host.name)
+        yield mesh
+
+
+@pytest.fixture
+def mesh(running: LocalMesh) -> LocalMesh:
+    """All three suit, wherever one asks."""
+    for host in running:
+        wait_until(
+            lambda host=host: suit(running, host.name) == {"alpha", "beta", "gamma"},
+            timeout=PATIENCE,
+            what=f"{host.name} knows all",
+        )
+    return running
+
+
+def test_every_host_ranks_all_hosts_and_the_command_shows_it(mesh: LocalMesh) -> None:
+    assert suit(mesh, "beta", memory_bytes=2**20, tags=["local"]) == {"alpha", "beta", "gamma"}
+    assert ranked(mesh, tags=["gpu"], hosts=["beta"])["not beta"] == ["lacks tag gpu"]
+    where = ["--url", mesh["gamma"].url, "--key-file", str(mesh.key_file), "--json"]
+    done = CliRunner().invoke(root, ["mesh", "targets", "--count", "2", *where])
+    answer = json.loads(done.stdout)
+    assert (len(answer["targets"]), answer["suitable"]) == (2, 3)
+
+
+def test_a_host_whose_figures_are_not_renewed_is_not_chosen(mesh: LocalMesh) -> None:
+    beta = mesh.client("beta")
+    beta.proxy("server-info", host="beta").dispose()
+    # Beta tells nothing new; alpha looks at itself every 10 s while somebody asks.
+    wait_until(
+        lambda: suit(mesh, max_age=13.0, hosts=["alpha", "beta"]) == {"alpha"},
+        timeout=PATIENCE,
+        what="the figures of beta are too old",
+    )
+    assert "figures are 1" in ranked(mesh, max_age=13.0)["not beta"][0]
+    assert "beta" in suit(mesh, max_age=60.0)
+    beta.create(RESIDENTS["server-info"], agent_id="server-info", host="beta")
+
+
+def test_a_host_that_is_killed_is_not_chosen_and_comes_back_with_its_residents(
+    mesh: LocalMesh,
+) -> None:
+    mesh.kill("gamma")
+    wait_until(
+        lambda: suit(mesh) == {"alpha", "beta"}, timeout=PATIENCE, what="gamma is not chosen"
+    )
+    wait_until(
+        lambda: ranked(mesh)["not gamma"] == ["is dead"], timeout=PATIENCE, what="gamma is dead"
+    )
+    mesh.restart("gamma")
+    wait_until(lambda: "gamma" in suit(mesh), timeout=PATIENCE, what="gamma is back")
+
+
+def test_a_host_that_drains_is_not_chosen(mesh: LocalMesh) -> None:
+    where = ["--url", mesh["gamma"].url, "--key-file", str(mesh.key_file)]
+    CliRunner().invoke(root, ["host", "drain", "--host", "gamma", "--deadline", "20", *where])
+    wait_until(lambda: "gamma" not in suit(mesh), timeout=PATIENCE, what="gamma is not chosen")
+    assert ranked(mesh)["not gamma"][0] == "gamma drains: it takes no paglets any more"
+    mesh.restart("gamma")
