@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from paglets.agent.paglet import Paglet
     from paglets.agent.proxy import PagletProxy
     from paglets.agent.resources import ResourceRegistry
-    from paglets.agent.services import ServiceHandle, ServiceLease, ServiceRecord
+    from paglets.agent.servicehandle import ServiceHandle
+    from paglets.agent.servicerecord import ServiceRecord
+    from paglets.agent.services import ServiceLease
     from paglets.agent.statelock import state_locked
     from paglets.connect import connect, connect_async
     from paglets.model.enums import (
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
         HostUnreachableError,
         InvalidNameError,
         InvalidRequestError,
+        LaunchConfigError,
         LifecycleError,
         MailboxFullError,
         MessageExpiredError,
@@ -70,6 +73,7 @@ if TYPE_CHECKING:
         PinnedError,
         QuiesceTimeoutError,
         ServiceNotFoundError,
+        ServiceReplyError,
         StateError,
         StorageFullError,
         TooLargeError,
@@ -125,6 +129,7 @@ __all__ = [
     "InvalidRequestError",
     "Itinerary",
     "JsonValue",
+    "LaunchConfigError",
     "LaunchConfigSyncAction",
     "LifecycleError",
     "MailboxFullError",
@@ -160,6 +165,7 @@ __all__ = [
     "ServiceNotFoundError",
     "ServiceOperation",
     "ServiceRecord",
+    "ServiceReplyError",
     "ServiceScope",
     "Severity",
     "StateError",
@@ -212,6 +218,7 @@ _HOMES = {
     "HostUnreachableError": "paglets.model.errors",
     "InvalidNameError": "paglets.model.errors",
     "InvalidRequestError": "paglets.model.errors",
+    "LaunchConfigError": "paglets.model.errors",
     "Itinerary": "paglets.agent.itinerary",
     "JsonValue": "paglets.model.message",
     "LaunchConfigSyncAction": "paglets.model.enums",
@@ -244,11 +251,12 @@ _HOMES = {
     "ResourceRegistry": "paglets.agent.resources",
     "RestartPolicy": "paglets.model.enums",
     "ServiceContract": "paglets.agent.contracts",
-    "ServiceHandle": "paglets.agent.services",
+    "ServiceHandle": "paglets.agent.servicehandle",
     "ServiceLease": "paglets.agent.services",
     "ServiceNotFoundError": "paglets.model.errors",
     "ServiceOperation": "paglets.agent.contracts",
-    "ServiceRecord": "paglets.agent.services",
+    "ServiceRecord": "paglets.agent.servicerecord",
+    "ServiceReplyError": "paglets.model.errors",
     "ServiceScope": "paglets.model.enums",
     "Severity": "paglets.model.enums",
     "StateError": "paglets.model.errors",

@@ -55,6 +55,7 @@ FAILPOINTS: dict[str, str] = {
     "settle.before_send": "Before an attempt of POST /transfers/{id}/settled.",
     "clone.after_cloning": "The CLONING row is on disk, nothing has been sent.",
     "create.after_commit": "A new paglet's row is on disk, its creator has no answer.",
+    "resident.after_commit": "The row of a new resident is on disk, asleep; it has never run.",
     "deactivate.before_commit": "State is taken and the child has exited, INACTIVE is not written.",
     "deactivate.after_commit": "INACTIVE is on disk, the caller has no answer.",
     "activate.before_start": "An inactive paglet is to run, its child is not forked.",

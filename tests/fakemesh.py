@@ -33,8 +33,10 @@ from paglets.model.refs import Epoch, HostRef, PagletProxyRef
 from paglets.model.transfer import PeerAddress
 from paglets.remote.peers import HttpPeerCalls
 from paglets.remote.session import PeerSession
+from paglets.runtime.choice import matching, why_not
 from paglets.wire import bodies
 from paglets.wire.bodies import given
+from paglets.wire.hostcalls import LookupReply
 from paglets.wire.messages import decode_message
 
 CLASS = "tour:Tour"
@@ -247,10 +249,13 @@ class FakeServices:
     def __init__(self, runtime: FakeRuntime) -> None:
         self.runtime = runtime
 
-    async def list(self, *, name, scope):
+    def find(self, query):
         every = [body for each in self.runtime.mesh.runtimes.values() for body in each.services]
-        found = tuple(body for body in every if name in {None, body.name})
-        return bodies.ServiceList(services=found)
+        found = tuple(matching(every, query))
+        if found:
+            return LookupReply(services=found)
+        missing = why_not(query, [body for body in every if body.name == query.name], [])
+        return LookupReply(services=(), reason=missing.reason, versions=missing.versions)
 
 
 class FakeMesh:

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 import msgspec
 
 from paglets.agent.contracts import ServiceOperation
+from paglets.agent.servicecalls import decode_request, encode_result
 from paglets.model.errors import ClassLoadError, InvalidRequestError
 from paglets.model.message import Message, kind_of
 from paglets.wire.paths import decode_path
@@ -110,18 +111,20 @@ class Route:
     _has_rest: bool = False
 
     def call(self, paglet: object, message: Message) -> object:
-        """Call the method; the result may be a coroutine.
+        """Call the method; the result may be a coroutine, and is JSON for an operation.
 
         Raises:
             InvalidRequestError: The message's arguments do not fit.
+            ServiceReplyError: What an operation's method returned does not fit its contract.
         """
         method: Callable[..., object] = getattr(paglet, self.method_name)
+        extra = dict.fromkeys(self._message_parameters, message)
+        if self.operation is not None:
+            result = method(decode_request(self.operation, message.args), **extra)
+            return self._checked(result, f"{type(paglet).__qualname__}.{self.method_name}")
         if self.payload is not None:
-            payload: object = self._convert(message.args, self.payload)
-            result = method(payload, **dict.fromkeys(self._message_parameters, message))
-        else:
-            result = method(**self._values(paglet, message))
-        return result if self.operation is None else self._checked(result)
+            return method(self._convert(message.args, self.payload), **extra)
+        return method(**self._values(paglet, message))
 
     def prepare(self, cls: type) -> None:
         """Read the method's annotations; called when the class is loaded.
@@ -221,23 +224,11 @@ class Route:
                     f"{name} is {expected!r}, not {hints[name]!r}"
                 )
 
-    def _checked(self, result: object) -> object:
-        if isinstance(result, CoroutineType):
-            return self._check_awaited(result)
-        return self._check_reply(result)
-
-    async def _check_awaited(self, result: Awaitable[object]) -> object:
-        return self._check_reply(await result)
-
-    def _check_reply(self, value: object) -> object:
+    def _checked(self, result: object, provider: str) -> object:
         assert self.operation is not None
-        expected = self.operation.reply
-        if type(expected) is type and not isinstance(value, expected):
-            raise TypeError(
-                f"{self.method_name} provides {self.operation.name} and returned a "
-                f"{type(value).__name__} instead of {expected.__name__}"
-            )
-        return value
+        if isinstance(result, CoroutineType):
+            return _check_awaited(self.operation, result, provider)
+        return encode_result(self.operation, result, provider)
 
 
 @dataclass(slots=True)
@@ -254,6 +245,11 @@ class RoutingTable:
         """Return the `@provides` method of this kind."""
         route = self.routes.get(kind)
         return route if route is not None and route.operation is not None else None
+
+    def provides(self, operation: ServiceOperation[Any, Any]) -> bool:
+        """Whether there is a `@provides` method of this very operation."""
+        route = self.routes.get(operation.name)
+        return route is not None and route.operation == operation
 
 
 def routing_table(cls: type) -> RoutingTable:
@@ -291,6 +287,12 @@ def read_hints(method: Callable[..., object], cls: type) -> dict[str, object]:
         raise ClassLoadError(
             f"the annotations of {cls.__qualname__}.{name} cannot be read: {error}"
         ) from error
+
+
+async def _check_awaited(
+    operation: ServiceOperation[Any, Any], result: Awaitable[object], provider: str
+) -> msgspec.Raw:
+    return encode_result(operation, await result, provider)
 
 
 def _parameters(method: Callable[..., object]) -> list[inspect.Parameter]:

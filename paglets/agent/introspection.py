@@ -12,20 +12,14 @@ from types import NoneType
 from typing import TypeVar, get_args, get_origin
 
 from paglets.agent.autostart import AutoStartSpec
-from paglets.agent.contracts import ServiceContract
+from paglets.agent.contracts import ServiceContract, contract_manifest
 from paglets.agent.handlers import RoutingTable
 from paglets.agent.hooks import LifecycleHooks
 from paglets.agent.itinerary import Itinerary, unknown_tasks
 from paglets.model.enums import Durability, Hook, RestartPolicy, require_enum
 from paglets.model.errors import ClassLoadError
-from paglets.model.manifest import (
-    AutoStartManifest,
-    ClassManifest,
-    ContractManifest,
-    OperationManifest,
-)
+from paglets.model.manifest import AutoStartManifest, ClassManifest, ContractManifest
 from paglets.wire.codec import StateCodec
-from paglets.wire.schema import json_schema
 
 _TRAVEL_HOOKS = frozenset(
     {Hook.ON_DISPATCHING, Hook.ON_ARRIVAL, Hook.ON_REVERTING, Hook.ON_MOVE_FAILED}
@@ -214,24 +208,12 @@ def _contracts(cls: type, routes: RoutingTable) -> Iterator[ContractManifest]:
     for contract in services:
         assert isinstance(contract, ServiceContract)
         for operation in contract.operations:
-            route = routes.provider(operation.name)
-            if route is None or route.operation != operation:
+            if not routes.provides(operation):
                 raise ClassLoadError(
                     f"{cls.__qualname__} offers {contract.name}, but no method is marked "
                     f"@provides for its operation {operation.name!r}"
                 )
-        yield ContractManifest(
-            name=contract.name,
-            version=contract.version,
-            operations=tuple(
-                OperationManifest(
-                    name=operation.name,
-                    request_schema=json_schema(operation.request),
-                    reply_schema=json_schema(operation.reply),
-                )
-                for operation in contract.operations
-            ),
-        )
+        yield contract_manifest(contract)
 
 
 def _state_name(state_class: type) -> str:

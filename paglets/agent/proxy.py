@@ -5,6 +5,7 @@ object itself. Hosts follow a paglet that moved, and tell its present address wi
 proxy keeps that, so the next call goes direct.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar, overload
 
@@ -116,16 +117,52 @@ class PagletProxy:
             HostUnreachableError: No answer from its host.
             DeadlineError: No reply in time; it may still be handled.
         """
-        request = self._request(message, (timeout, retry_for), no_delay=no_delay)
+        request = self._request(self.outgoing(message), (timeout, retry_for), no_delay=no_delay)
         reply = self._port.call(SEND, request, timeout=max(timeout, retry_for or 0.0))
         return self._converted(reply, reply_type)
+
+    def outgoing(self, message: Message) -> Message:
+        """Return a message as the calling paglet sends it: with its address and a derived id."""
+        derived = self._port.derive_id()
+        message_id = message.message_id if derived is None else derived
+        return replace(message, sender=self._port.sender, message_id=message_id)
+
+    def exchange(self, message: Message, *, timeout: float = SEND_TIMEOUT) -> SendReply:
+        """Send an `outgoing` message and return the answer undecoded; raises as `send`."""
+        request = self._request(message, (timeout, None))
+        reply = self._port.call(SEND, request, timeout=timeout)
+        self._moved_to(reply.address)
+        return reply
+
+    def exchange_future(
+        self, message: Message, convert: Callable[[SendReply], T], *, timeout: float = SEND_TIMEOUT
+    ) -> FutureReply[T]:
+        """Send an `outgoing` message and return at once; `convert` makes the reply."""
+
+        def converted(reply: SendReply) -> T:
+            self._moved_to(reply.address)
+            return convert(reply)
+
+        return self._exchanged(message, (timeout, None), converted)
+
+    def _exchanged(
+        self,
+        message: Message,
+        times: tuple[float, float | None],
+        convert: Callable[[SendReply], T],
+    ) -> FutureReply[T]:
+        # Async code awaits it and so waits; plain code that goes on does not, and may be called.
+        request = self._request(message, times, is_waiting=current_task() is not None)
+        longest = max(times[0], times[1] or 0.0)
+        future = self._port.call_future(SEND, request, timeout=longest)
+        return FutureReply(future, convert, self._port, longest, self.agent_id)
 
     def send_oneway(self, message: Message, *, no_delay: bool = False) -> None:
         """Send a message nobody waits for; what its handler returns or raises is dropped.
 
         Returns when it is handed to this host; to a MESSAGE paglet it is stored first.
         """
-        body = encode_message(wire_message(self._outgoing(message), oneway=True, no_delay=no_delay))
+        body = encode_message(wire_message(self.outgoing(message), oneway=True, no_delay=no_delay))
         request = SendCall(to=self._ref, body=body)
         if current_task() is not None:
             self._port.call_future(SEND, request, timeout=SEND_TIMEOUT)
@@ -157,17 +194,10 @@ class PagletProxy:
 
         Arguments as for `send`.
         """
-        # Async code awaits it and so waits; plain code that goes on does not, and may be called.
-        request = self._request(
-            message, (timeout, retry_for), is_waiting=current_task() is not None
-        )
-        future = self._port.call_future(SEND, request, timeout=max(timeout, retry_for or 0.0))
-        return FutureReply(
-            future,
+        return self._exchanged(
+            self.outgoing(message),
+            (timeout, retry_for),
             lambda reply: self._converted(reply, reply_type),
-            self._port,
-            max(timeout, retry_for or 0.0),
-            self.agent_id,
         )
 
     def dispatch(self, target: Target) -> "PagletProxy":
@@ -233,11 +263,6 @@ class PagletProxy:
     def __hash__(self) -> int:
         return hash(self.agent_id)
 
-    def _outgoing(self, message: Message) -> Message:
-        derived = self._port.derive_id()
-        message_id = message.message_id if derived is None else derived
-        return replace(message, sender=self._port.sender, message_id=message_id)
-
     def _request(
         self,
         message: Message,
@@ -248,7 +273,7 @@ class PagletProxy:
     ) -> SendCall:
         timeout, retry_for = times
         wire = wire_message(
-            self._outgoing(message),
+            message,
             no_delay=no_delay,
             timeout=timeout,
             retry_for=retry_for or 0.0,

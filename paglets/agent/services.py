@@ -1,106 +1,23 @@
 """`context.services`: find a service by its contract, call it, keep it awake, offer one.
 
-Lookups answer from the local registry, which gossip keeps current; calls are ordinary messages to
-the providing paglet.
+Lookups answer from the local registry and the gossip, which asks nobody; calls are ordinary
+messages to the providing paglet (`servicehandle.py`).
 """
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Self, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
-from paglets.agent.contracts import ServiceContract, ServiceOperation
-from paglets.agent.future import FutureReply
+from paglets.agent.contracts import ServiceContract, ServiceOperation, contract_manifest
 from paglets.agent.port import ADVERTISE, CALL_TIMEOUT, LEASE, LOOKUP, WITHDRAW, HostPort
-from paglets.agent.proxy import PagletProxy
+from paglets.agent.servicehandle import ServiceHandle
+from paglets.agent.servicerecord import best_of, lookup_call
 from paglets.model.enums import ServiceScope, require_enum
-from paglets.model.errors import ServiceNotFoundError
-from paglets.model.message import Message
-from paglets.model.refs import PagletProxyRef
 from paglets.wire.bodies import ServiceBody
-from paglets.wire.hostcalls import AdvertiseCall, LeaseCall, LookupCall, WithdrawCall
-
-Q = TypeVar("Q")
-R = TypeVar("R")
+from paglets.wire.hostcalls import AdvertiseCall, LeaseCall, LookupCall, LookupReply, WithdrawCall
 
 LEASE_TTL = 60.0
 """Seconds a lease lasts without renewal."""
-
-
-@dataclass(frozen=True)
-class ServiceRecord:
-    """An entry of the service registry: who provides what, and where."""
-
-    name: str
-    version: str
-    provider: PagletProxyRef
-    operations: tuple[str, ...] = ()
-    scope: ServiceScope = ServiceScope.MESH
-    capabilities: tuple[str, ...] = ()
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    host_name: str = ""
-
-
-class ServiceHandle:
-    """A typed client of one provider of a contract."""
-
-    def __init__(self, port: HostPort, contract: ServiceContract, body: ServiceBody) -> None:
-        self.contract = contract
-        self._port = port
-        self._body = body
-        self._proxy = PagletProxy(port, body.provider)
-
-    @property
-    def record(self) -> ServiceRecord:
-        """The provider's entry, with its present address."""
-        body = self._body
-        return ServiceRecord(
-            name=body.name,
-            version=body.version,
-            provider=self._proxy.ref(),
-            operations=body.operations,
-            scope=body.scope,
-            capabilities=body.capabilities,
-            metadata=body.metadata,
-            host_name=body.host_name,
-        )
-
-    def call(self, operation: ServiceOperation[Q, R], request: Q, *, timeout: float = 30.0) -> R:
-        """Call an operation and return its reply.
-
-        Args:
-            operation: One of the contract's.
-            request: As the operation says.
-            timeout: Seconds to the reply.
-
-        Raises:
-            TypeError: `request` is not of the operation's type.
-            ServiceNotFoundError: The provider does not have this operation.
-            PagletsError: As `PagletProxy.send` raises.
-        """
-        message = self._message(operation, request)
-        return self._proxy.send(message, operation.reply, timeout=timeout)
-
-    def call_future(
-        self, operation: ServiceOperation[Q, R], request: Q, *, timeout: float = 30.0
-    ) -> FutureReply[R]:
-        """Call an operation without waiting; for async code. Arguments as for `call`."""
-        message = self._message(operation, request)
-        return self._proxy.send_future(message, operation.reply, timeout=timeout)
-
-    def _message(self, operation: ServiceOperation[Q, R], request: Q) -> Message:
-        if operation.name not in self._body.operations:
-            offered = ", ".join(self._body.operations) or "none"
-            raise ServiceNotFoundError(
-                f"the provider of {self._body.name} on {self._body.host_name} has no operation "
-                f"{operation.name!r}; it has {offered}"
-            )
-        if not isinstance(request, operation.request):
-            raise TypeError(
-                f"{operation.name} takes a {operation.request.__name__}, "
-                f"not a {type(request).__name__}"
-            )
-        return Message.of(request, kind=operation.name)
 
 
 class ServiceLease(ServiceHandle):
@@ -156,6 +73,8 @@ class Services:
 
     def __init__(self, port: HostPort) -> None:
         self._port = port
+        self.provides: Callable[[ServiceOperation[Any, Any]], bool] = _unknown
+        """Whether the calling paglet has a method for an operation; set by the runtime."""
 
     def require(
         self,
@@ -163,18 +82,24 @@ class Services:
         *,
         scope: ServiceScope = ServiceScope.MESH,
         capabilities: Sequence[str] = (),
+        operations: Sequence[ServiceOperation[Any, Any]] = (),
+        host: str | None = None,
     ) -> ServiceHandle:
-        """Return a handle to the best provider.
+        """Return a handle to the best provider: a local one, else on the least loaded host.
 
         Args:
-            contract: What is needed.
+            contract: What is needed: name and version must be the same.
             scope: `LOCAL` looks at this host only.
             capabilities: The provider must have all of these.
+            operations: The provider must have all of these; by default some may be missing.
+            host: Name of the host it must be on.
 
         Raises:
-            ServiceNotFoundError: There is none.
+            ServiceNotFoundError: There is none; `versions` has those there are.
         """
-        return ServiceHandle(self._port, contract, self._best(contract, scope, capabilities))
+        call = lookup_call(contract, scope, capabilities, operations, host)
+        body = best_of(self._ask(call), contract)
+        return ServiceHandle(self._port, contract, body, lambda: self._ask(call))
 
     def lookup(
         self,
@@ -182,10 +107,15 @@ class Services:
         *,
         scope: ServiceScope = ServiceScope.MESH,
         capabilities: Sequence[str] = (),
+        operations: Sequence[ServiceOperation[Any, Any]] = (),
+        host: str | None = None,
     ) -> ServiceHandle | None:
-        """Return a handle to the best provider, None if there is none."""
-        found = self.lookup_all(contract, scope=scope, capabilities=capabilities)
-        return found[0] if found else None
+        """Return a handle to the best provider, None if there is none; as `require`."""
+        call = lookup_call(contract, scope, capabilities, operations, host)
+        found = self._ask(call).services
+        if not found:
+            return None
+        return ServiceHandle(self._port, contract, found[0], lambda: self._ask(call))
 
     def lookup_all(
         self,
@@ -193,10 +123,12 @@ class Services:
         *,
         scope: ServiceScope = ServiceScope.MESH,
         capabilities: Sequence[str] = (),
+        operations: Sequence[ServiceOperation[Any, Any]] = (),
+        host: str | None = None,
     ) -> list[ServiceHandle]:
-        """Return handles to all providers, best first."""
-        bodies = self._find(contract, scope, capabilities)
-        return [ServiceHandle(self._port, contract, body) for body in bodies]
+        """Return handles to all providers, best first; arguments as for `require`."""
+        found = self._ask(lookup_call(contract, scope, capabilities, operations, host)).services
+        return [ServiceHandle(self._port, contract, body) for body in found]
 
     def lease(
         self,
@@ -210,7 +142,8 @@ class Services:
         Raises:
             ServiceNotFoundError: There is none.
         """
-        return ServiceLease(self._port, contract, self._best(contract, scope, ()), ttl)
+        reply = self._ask(lookup_call(contract, scope, (), (), None))
+        return ServiceLease(self._port, contract, best_of(reply, contract), ttl)
 
     def advertise(
         self,
@@ -220,14 +153,32 @@ class Services:
         capabilities: Sequence[str] = (),
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        """Offer `contract` in the calling paglet's name, for as long as it lives on this host.
+        """Offer `contract` in the calling paglet's name until it leaves this host, ends or crashes.
 
-        What the class declares in `services` is advertised without this.
+        So say it again in `on_arrival` and `on_activation`. What the class declares in `services`
+        is offered without this, also while it sleeps through a restart of its host; of such a
+        contract this replaces scope, capabilities and metadata.
+
+        Args:
+            contract: Each of its operations has a `@provides` method.
+            scope: `LOCAL`: paglets of this host only.
+            capabilities: What callers may ask for beyond the contract.
+            metadata: What else callers may want to know.
+
+        Raises:
+            TypeError: An operation has no `@provides` method.
+            TooLargeError: Capabilities and metadata are more than the mesh carries, about 3 KiB.
         """
+        for operation in contract.operations:
+            if not self.provides(operation):
+                raise TypeError(
+                    f"{contract.name} cannot be advertised: no method is marked @provides for its "
+                    f"operation {operation.name!r}"
+                )
         request = AdvertiseCall(
             name=contract.name,
             version=contract.version,
-            operations=contract.operation_names,
+            operations=contract_manifest(contract).operations,
             scope=require_enum(scope, ServiceScope, "scope"),
             capabilities=tuple(capabilities),
             metadata=dict(metadata or {}),
@@ -239,25 +190,10 @@ class Services:
         request = WithdrawCall(name=contract.name, version=contract.version)
         self._port.call(WITHDRAW, request, timeout=CALL_TIMEOUT)
 
-    def _best(
-        self, contract: ServiceContract, scope: ServiceScope, capabilities: Sequence[str]
-    ) -> ServiceBody:
-        bodies = self._find(contract, scope, capabilities)
-        if not bodies:
-            raise ServiceNotFoundError(
-                f"nobody provides {contract.name} version {contract.version} "
-                f"({scope.value}); see `paglets service list`",
-                name=contract.name,
-            )
-        return bodies[0]
+    def _ask(self, call: LookupCall) -> LookupReply:
+        return self._port.call(LOOKUP, call, timeout=CALL_TIMEOUT)
 
-    def _find(
-        self, contract: ServiceContract, scope: ServiceScope, capabilities: Sequence[str]
-    ) -> tuple[ServiceBody, ...]:
-        request = LookupCall(
-            name=contract.name,
-            version=contract.version,
-            scope=require_enum(scope, ServiceScope, "scope"),
-            capabilities=tuple(capabilities),
-        )
-        return self._port.call(LOOKUP, request, timeout=CALL_TIMEOUT).services
+
+def _unknown(_operation: ServiceOperation[Any, Any]) -> bool:
+    """Outside any paglet, where nothing can be advertised anyway."""
+    return True

@@ -77,6 +77,7 @@ class LivePaglet:
             durability=loaded.manifest.durability,
         )
         self.context = PagletContext(ref, host, self.port, self.core)
+        self.context.services.provides = loaded.cls.routes.provides
         _construct(self.object, loaded.state, self.context)
         hooks = overridden_hooks(loaded.cls)
         self.hooks = HookCalls(self.object, hooks, self.loop, call.hook_timeout_ms / 1000)

@@ -4,15 +4,18 @@ import re
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from paglets.cli.asking import warn_of_other_project
 from paglets.cli.errors import shown
 from paglets.cli.lazy import LazyGroup
 from paglets.cli.options import Common
+from paglets.cli.output import say
 
 if TYPE_CHECKING:
     from paglets.config.settings import HostSettings
@@ -50,6 +53,9 @@ def _option(*names: str, **attributes: Any) -> Callable[[Any], Any]:  # click's 
          show_default=True, help="Timing of the mesh.")  # fmt: skip
 @_option("--data", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
          help="Folder of its store. Default: ~/.paglets/hosts/NAME.")  # fmt: skip
+@_option("--launch", type=FILE, metavar="FILE",
+         help="What it starts by itself, and its settings. Default: ~/.paglets/launch.toml, made "
+         "where there is none.")  # fmt: skip
 @_option("--tag", "tags", metavar="TAG", multiple=True, help="For choosing hosts. Repeatable.")
 @_option("--property", "properties", metavar="KEY=VALUE", multiple=True,
          help="Told to its paglets. Repeatable.")  # fmt: skip
@@ -85,42 +91,70 @@ def host(ctx: click.Context, /, **options: Any) -> None:  # typed by `settings_o
         return
     warn_of_other_project()
     with shown(ctx.ensure_object(Common)):
-        settings = settings_of(options)
+        settings = settings_of(options, said=_said(ctx))
         from paglets.host.stages import run_host  # the whole server; not for `--help`
 
         raise SystemExit(run_host(settings))
 
 
-def settings_of(options: dict[str, Any]) -> "HostSettings":
-    """Return the settings that options and variables spell.
+def _said(ctx: click.Context) -> frozenset[str]:
+    """Return the names of the parameters that an option or a variable has set."""
+    silent = {ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP, None}
+    return frozenset(name for name in ctx.params if ctx.get_parameter_source(name) not in silent)
+
+
+def settings_of(options: dict[str, Any], *, said: frozenset[str]) -> "HostSettings":
+    """Return the settings that options, variables and launch.toml spell.
+
+    Args:
+        options: Values of all parameters of the command.
+        said: Those that count before launch.toml.
 
     Raises:
         click.UsageError: Options that do not go together, or a value of another shape.
+        LaunchConfigError: The file cannot be read, or says what cannot be.
         InvalidNameError: The name is none.
         InvalidRequestError: A URL is none.
     """
     from paglets.config.settings import HostSettings, paglets_home  # light, but not for `--help`
+    from paglets.host.launching import load_launch, with_plan
     from paglets.model.names import parse_name
     from paglets.remote.urls import parse_url
     from paglets.store.opening import stored_name
 
+    # What was typed is looked at before a file is made.
+    options["properties"] = _properties(options["properties"])
+    options["seeds"] = tuple(parse_url(seed) for seed in options["seeds"])
+    for key, parse in (("advertise", parse_url), ("name", partial(parse_name, what="host name"))):
+        if options[key] is not None:
+            options[key] = parse(options[key])
+    config = load_launch(options.pop("launch") or _own_launch())
+    options |= {key: value for key, value in config.host.items() if key not in said}
     if (options["tls_cert"] is None) != (options["tls_key"] is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")
     if options["insecure"] and options["key_file"] is not None:
         raise click.UsageError("Give --key-file or --insecure, not both.")
     data = options.pop("data")
     known = stored_name(data.expanduser()) if data is not None else None
-    name = parse_name(options.pop("name") or known or default_name(), what="host name")
+    name = options.pop("name") or known or default_name()
     data = data or paglets_home() / "hosts" / name
-    advertise = options.pop("advertise")
-    return HostSettings(
-        name=name,
-        data=data.expanduser().absolute(),
-        advertise=None if advertise is None else parse_url(advertise),
-        seeds=tuple(parse_url(seed) for seed in options.pop("seeds")),
-        properties=_properties(options.pop("properties")),
-        **options,
-    )
+    settings = HostSettings(name=name, data=data.expanduser().absolute(), **options)
+    return with_plan(settings, config)
+
+
+def _own_launch() -> Path:
+    """Return the owner's launch.toml, made from the bundled one where there is none."""
+    from paglets.config.settings import paglets_home  # light, but not for `--help`
+    from paglets.config.sync import bundled_path, first_copy
+
+    path = paglets_home() / "launch.toml"
+    try:
+        if first_copy(path):
+            say(f"made {path}: what this host starts by itself, and its settings")
+    except OSError as error:
+        say(f"WARNING {path} cannot be written ({error.strerror}): the bundled one is used")
+        return bundled_path()
+    return path
 
 
 def default_name() -> str:

@@ -10,9 +10,11 @@ from paglets.cli.lazy import SuggestingGroup
 from paglets.cli.options import Common, common, host_option
 from paglets.cli.output import print_json, print_table, print_value, short_ids, working
 from paglets.cli.values import parse_pairs
+from paglets.model.enums import ServiceScope
 from paglets.model.errors import ServiceNotFoundError
 from paglets.model.message import Message
-from paglets.wire.bodies import ServiceBody
+from paglets.wire.bodies import ServiceBody, ServiceList
+from paglets.wire.hostcalls import LookupCall
 from paglets.wire.messages import encode_message, wire_message
 
 if TYPE_CHECKING:
@@ -28,13 +30,21 @@ def service() -> None:
 @service.command("list")
 @click.argument("name", required=False)
 @host_option("Only services of this host.")
+@click.option(
+    "--scope",
+    type=click.Choice([*ServiceScope]),
+    help="local: only what the host that is asked provides itself.",
+)
 @common
 @click.pass_obj
-def list_(shared: Common, name: str | None, host_name: str | None) -> None:
+def list_(shared: Common, name: str | None, host_name: str | None, scope: str | None) -> None:
     """List the services that can be called, all or those called NAME."""
 
     async def _work(host: "HostClient") -> None:
-        found = await _providers(host, name, host_name)
+        wanted = LookupCall(
+            name=name or "", host=host_name or "", scope=ServiceScope(scope or ServiceScope.MESH)
+        )
+        found = (await host.services(wanted)).services
         if shared.json:
             print_json(found)
             return
@@ -65,6 +75,7 @@ def list_(shared: Common, name: str | None, host_name: str | None) -> None:
 @click.option(
     "--timeout", default=30.0, show_default=True, metavar="SECONDS", help="For the reply."
 )
+@click.option("--version", metavar="TEXT", help="Of the service, exactly; by default any.")
 @host_option("Only a provider on this host.")
 @common
 @click.pass_obj
@@ -76,6 +87,7 @@ def call(  # noqa: PLR0913 - one argument an option; click passes them so
     arguments: tuple[str, ...],
     whole: str | None,
     timeout: float,
+    version: str | None,
     host_name: str | None,
 ) -> None:
     """Call OPERATION of the best provider of the service NAME and print the reply."""
@@ -83,7 +95,10 @@ def call(  # noqa: PLR0913 - one argument an option; click passes them so
     body = encode_message(wire_message(message, timeout=timeout))
 
     async def _work(host: "HostClient") -> None:
-        chosen = choose(await _providers(host, name, host_name), name, operation)
+        wanted = LookupCall(
+            name=name, version=version or "", operations=(operation,), host=host_name or ""
+        )
+        chosen = choose(await host.services(wanted), wanted)
         client = host.on_host(chosen.host_name) if chosen.host_name else host
         with working(f"calling {name} on {chosen.host_name}"):
             reply = await client.send(chosen.provider.agent_id, body, timeout=timeout)
@@ -95,26 +110,13 @@ def call(  # noqa: PLR0913 - one argument an option; click passes them so
     ask(shared, _work)
 
 
-def choose(found: list[ServiceBody], name: str, operation: str) -> ServiceBody:
-    """Return the first provider that has the operation.
+def choose(found: ServiceList, wanted: LookupCall) -> ServiceBody:
+    """Return the best provider.
 
     Raises:
-        ServiceNotFoundError: There is none; names the operations there are.
+        ServiceNotFoundError: There is none; says what there is instead.
     """
-    if not found:
-        raise ServiceNotFoundError(f"nobody provides {name}", name=name)
-    for body in found:
-        if operation in body.operations:
-            return body
-    offered = sorted({each for body in found for each in body.operations})
-    raise ServiceNotFoundError(
-        f"{name} has no operation {operation!r}; it has {', '.join(offered) or 'none'}", name=name
-    )
-
-
-async def _providers(
-    host: "HostClient", name: str | None, host_name: str | None
-) -> list[ServiceBody]:
-    query = {} if name is None else {"name": name}
-    listed = (await host.services(query)).services
-    return [body for body in listed if host_name is None or body.host_name == host_name]
+    if not found.services:
+        reason = found.reason or f"nobody provides {wanted.name}"
+        raise ServiceNotFoundError(reason, name=wanted.name, versions=list(found.versions))
+    return found.services[0]

@@ -20,6 +20,7 @@ from paglets.system.user_info.contract import (
 )
 from paglets.system.user_info.following import Place
 from paglets.wire.bodies import ServiceBody
+from paglets.wire.hostcalls import LookupCall
 from paglets.wire.jsonvalues import decode_reply
 from paglets.wire.messages import encode_message, wire_message
 
@@ -51,12 +52,8 @@ class UserInfoCalls:
 
     async def providers(self) -> list[ServiceBody]:
         """Return who has a journal now, on the entry host first."""
-        listed = (await self._host.services({"name": USER_INFO.name})).services
-        return [
-            body
-            for body in listed
-            if body.version == USER_INFO.version and self._only in {None, body.host_name}
-        ]
+        wanted = LookupCall(name=USER_INFO.name, version=USER_INFO.version, host=self._only or "")
+        return list((await self._host.services(wanted)).services)
 
     async def require(self) -> list[ServiceBody]:
         """Return who has a journal now; at least one.

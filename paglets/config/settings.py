@@ -8,6 +8,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from paglets.model.launch import LaunchPlan
+
 MIB = 1024 * 1024
 
 
@@ -87,6 +89,8 @@ class HostSettings:
     """Local address whose interface carries the beacons; None: the system's choice."""
     preset: str = "lan"
     """`local`, `lan` or `wan`: timing of the mesh."""
+    timing: dict[str, int | float] = field(default_factory=dict)
+    """Knobs of the mesh that differ from the preset, by field of MeshTiming."""
     agents: tuple[Path, ...] = ()
     """Folders of the owner's own paglets, first on the import path of children."""
     allow: tuple[str, ...] = ()
@@ -120,5 +124,7 @@ class HostSettings:
     """Demonstrations: how many hosts are online before their owner is greeted; 0 for never."""
     greet_url: str = "http://127.0.0.1:8765"
     """Where the greeting says this host is reached from outside its container."""
+    launch: LaunchPlan = field(default_factory=LaunchPlan)
+    """What it starts by itself."""
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)

@@ -12,14 +12,16 @@ and with which key it is asked: entry.py. Not here: what a proxy offers (`agent/
 import sys
 import types
 
-from paglets.connect.asyncclient import AsyncClient, AsyncServiceHandle, connect_async
+from paglets.connect.asyncclient import AsyncClient, connect_async
 from paglets.connect.asyncproxy import AsyncPagletProxy
+from paglets.connect.asyncservices import AsyncServiceHandle, AsyncServices
 from paglets.connect.client import Client, connect
 
 __all__ = [
     "AsyncClient",
     "AsyncPagletProxy",
     "AsyncServiceHandle",
+    "AsyncServices",
     "Client",
     "connect",
     "connect_async",

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 import msgspec
 
-from paglets.agent.contracts import ServiceContract, ServiceOperation
 from paglets.agent.port import (
     CALL_TIMEOUT,
     CREATE,
@@ -14,58 +13,19 @@ from paglets.agent.port import (
     FIND,
     HOSTS,
     LIFECYCLE_TIMEOUT,
-    LOOKUP,
     WAIT_HOST,
 )
-from paglets.agent.proxy import SEND_TIMEOUT
 from paglets.connect.asyncproxy import AsyncPagletProxy
+from paglets.connect.asyncservices import AsyncServices
 from paglets.connect.calls import HttpCalls
 from paglets.connect.client import SENDER, creation, finding
 from paglets.connect.entry import find_entry
 from paglets.connect.hosts import HostWays
-from paglets.model.enums import ServiceScope
-from paglets.model.errors import HostNotFoundError, ServiceNotFoundError
+from paglets.model.errors import HostNotFoundError
 from paglets.model.events import ContextEvent
-from paglets.model.message import Message
 from paglets.model.refs import HostRef, PagletProxyRef
 from paglets.remote.session import PeerSession
 from paglets.wire import hostcalls as wire
-from paglets.wire.bodies import ServiceBody
-
-Q = TypeVar("Q")
-R = TypeVar("R")
-
-
-class AsyncServiceHandle:
-    """A typed client of one provider of a contract; made by `AsyncClient.services`."""
-
-    def __init__(self, calls: HttpCalls, contract: ServiceContract, body: ServiceBody) -> None:
-        self.contract = contract
-        self.record = body
-        """The provider's entry in the registry."""
-        self._proxy = AsyncPagletProxy(calls, body.provider)
-
-    async def call(
-        self, operation: ServiceOperation[Q, R], request: Q, *, timeout: float = SEND_TIMEOUT
-    ) -> R:
-        """Call an operation and return its reply.
-
-        Args:
-            operation: One of the contract's.
-            request: As the operation says.
-            timeout: Seconds to the reply.
-
-        Raises:
-            TypeError: `request` is not of the operation's type.
-            PagletsError: As `PagletProxy.send` raises.
-        """
-        if not isinstance(request, operation.request):
-            raise TypeError(
-                f"{operation.name} takes a {operation.request.__name__}, "
-                f"not a {type(request).__name__}"
-            )
-        message = Message.of(request, kind=operation.name)
-        return await self._proxy.send(message, operation.reply, timeout=timeout)
 
 
 class AsyncClient:
@@ -76,6 +36,8 @@ class AsyncClient:
         self._calls = HttpCalls(HostWays(session, url, direct=direct))
         self.url = url
         """The entry host."""
+        self.services = AsyncServices(self._calls)
+        """Finds services and calls them; own services are for paglets."""
 
     async def create(
         self,
@@ -114,29 +76,6 @@ class AsyncClient:
         if host is None:
             raise HostNotFoundError(f"host {name} was not online within {timeout:g} s", name=name)
         return host
-
-    async def services(
-        self, contract: ServiceContract, *, scope: ServiceScope = ServiceScope.MESH
-    ) -> list[AsyncServiceHandle]:
-        """Return handles to all providers of a contract, best first."""
-        request = wire.LookupCall(name=contract.name, version=contract.version, scope=scope)
-        found = await self._calls.call(LOOKUP, request, timeout=CALL_TIMEOUT)
-        return [AsyncServiceHandle(self._calls, contract, body) for body in found.services]
-
-    async def require(
-        self, contract: ServiceContract, *, scope: ServiceScope = ServiceScope.MESH
-    ) -> AsyncServiceHandle:
-        """Return a handle to the best provider of a contract.
-
-        Raises:
-            ServiceNotFoundError: There is none.
-        """
-        found = await self.services(contract, scope=scope)
-        if not found:
-            raise ServiceNotFoundError(
-                f"nobody provides {contract.name} version {contract.version}", name=contract.name
-            )
-        return found[0]
 
     async def events(self, after: int = 0, limit: int = 100) -> list[ContextEvent]:
         """Return events of the entry host in order.

@@ -85,6 +85,10 @@ class AsyncPagletProxy:
             return decode_json_value(reply.reply)
         return decode_reply(reply.reply, reply_type)
 
+    async def exchange(self, message: Message, *, timeout: float = SEND_TIMEOUT) -> SendReply:
+        """Send a message and return the answer undecoded; raises as `send`."""
+        return await self._sent(wire_message(message, timeout=timeout), timeout)
+
     async def send_oneway(self, message: Message, *, no_delay: bool = False) -> None:
         """Send a message nobody waits for; as `PagletProxy.send_oneway`."""
         await self._sent(wire_message(message, oneway=True, no_delay=no_delay), SEND_TIMEOUT)

@@ -99,7 +99,12 @@ class HttpCalls:
 
         worth = may_be_handled_later if retry_for else never
         reply = await repeat(attempt, seconds=timeout, is_worth_repeating=worth)
-        return wire.SendReply(reply=bytes(reply.reply), address=reply.address, moved=reply.moved)
+        return wire.SendReply(
+            reply=bytes(reply.reply),
+            address=reply.address,
+            moved=reply.moved,
+            stored=reply.stored,
+        )
 
     async def _create(self, request: wire.CreateCall, timeout: float) -> wire.ProxyReply:
         client = (
@@ -206,19 +211,10 @@ class HttpCalls:
         return wire.EventsReply(events=listed.events)
 
     async def _lookup(self, request: wire.LookupCall, timeout: float) -> wire.LookupReply:
-        query = {"name": request.name, "scope": request.scope.value}
-        listed = await self._ways.entry.services(query, timeout=timeout)
+        listed = await self._ways.entry.services(request, timeout=timeout)
         return wire.LookupReply(
-            services=tuple(body for body in listed.services if _provides(body, request))
+            services=listed.services, reason=listed.reason, versions=listed.versions
         )
-
-
-def _provides(body: bodies.ServiceBody, request: wire.LookupCall) -> bool:
-    return (
-        body.version == request.version
-        and set(request.operations) <= set(body.operations)
-        and set(request.capabilities) <= set(body.capabilities)
-    )
 
 
 def lifecycle_body(request: wire.LifecycleCall) -> msgspec.Struct:

@@ -12,12 +12,17 @@ from paglets.host.http.app import Outward, build_gate
 from paglets.host.http.gate import Gate
 from paglets.host.http.limits import HttpLimits
 from paglets.host.http.ports import Ports
-from paglets.host.parts import answer_children, bind, make_core, make_moves, make_restorer
+from paglets.host.parts import (
+    answer_children,
+    bind,
+    make_core,
+    make_moves,
+    make_offering,
+    make_residents,
+    make_restorer,
+)
 from paglets.host.views import EventView, HealthView, HostView
 from paglets.mesh.directory import DRAINING_KIND
-from paglets.model.enums import PagletStatus
-from paglets.model.manifest import ClassManifest
-from paglets.model.refs import PagletProxyRef
 from paglets.runtime.activity import Activity
 from paglets.runtime.admission import Admission
 from paglets.runtime.courier import Courier
@@ -28,9 +33,8 @@ from paglets.runtime.fencing import Fencing
 from paglets.runtime.inactivity import Inactivity
 from paglets.runtime.inspection import Inspection
 from paglets.runtime.recovery import Restorer
-from paglets.runtime.registry import Registry
+from paglets.runtime.residents import Residents
 from paglets.runtime.roster import Roster
-from paglets.runtime.services import Services
 from paglets.runtime.verbs import Verbs
 
 
@@ -46,9 +50,9 @@ class Composition:
     inactivity: Inactivity
     draining: Draining
     restorer: Restorer
+    residents: Residents
     courier: Courier
     fencing: Fencing
-    registry: Registry
     roster: Roster
 
 
@@ -57,17 +61,21 @@ def compose(given: Given) -> Composition:
     core = make_core(given)
     moves = make_moves(given, core)
     bind(given, core, moves)
-    registry = Registry(lambda: _living(core.roster))
-    services = Services(registry, given.peers, given.calls)
+    offering = make_offering(given, core)
     inspection = Inspection(core.roster, core.commits, core.quiescer, core.forwarding)
-    answer_children(given, core, moves, inspection, services)
+    answer_children(given, core, moves, inspection, offering)
+    residents = make_residents(given, core, moves)
     health = HealthView(
         given.identity,
         core.roster,
         given.store,
         key_id=None if given.keyring is None else given.keyring.primary.id,
         paglet_limit=given.paglet_limit,
-        warnings=given.warnings,
+        warnings=lambda: (
+            *given.warnings(),
+            *residents.warnings(),
+            *offering.publisher.warnings(),
+        ),
     )
     moves.draining.began = lambda: _begin_to_drain(given, health)
     ports = Ports(
@@ -81,7 +89,7 @@ def compose(given: Given) -> Composition:
         transfers=moves.transfers,
         draining=moves.draining,
         events=EventView(given.recorder),
-        services=services,
+        services=offering.services,
         hosts=HostView(given.peers),
         health=health,
         mesh=given.mesh,
@@ -95,9 +103,9 @@ def compose(given: Given) -> Composition:
         inactivity=moves.inactivity,
         draining=moves.draining,
         restorer=make_restorer(given, core, moves),
+        residents=residents,
         courier=core.courier,
         fencing=moves.fencing,
-        registry=registry,
         roster=core.roster,
     )
 
@@ -133,17 +141,6 @@ def _gate(given: Given, ports: Ports) -> Gate:
         session=given.session, clients=given.calls, own_id=identity.host_id, limits=limits
     )
     return build_gate(ports, Access(server, given.keyring), outward)
-
-
-def _living(roster: Roster) -> list[tuple[PagletProxyRef, ClassManifest]]:
-    """Return the paglets that can serve calls: running, or woken by one."""
-    found = []
-    for paglet in roster:
-        row = paglet.row
-        is_woken = row.policy is not None and row.policy.activate_on_message
-        if row.status is PagletStatus.ACTIVE or (row.status is PagletStatus.INACTIVE and is_woken):
-            found.append((roster.ref(paglet), row.manifest))
-    return found
 
 
 class _Creating:

@@ -11,8 +11,7 @@ from paglets.host.http.ports import MeshHandler
 from paglets.host.identity import HostIdentity
 from paglets.remote.peers import HttpPeerCalls
 from paglets.remote.session import PeerSession
-from paglets.runtime.ports import PeerHosts
-from paglets.runtime.published import GossipRecords
+from paglets.runtime.ports import GossipRecords, PeerHosts
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.starter import CodeSource
 from paglets.runtime.tasks import Tasks

@@ -21,7 +21,7 @@ from paglets.mesh.gossip import Mesh, MeshEvent, MeshOptions, MeshTransport
 from paglets.mesh.instructions import SelfChange
 from paglets.mesh.members import Change
 from paglets.mesh.messages import Identity
-from paglets.mesh.timing import Preset, preset
+from paglets.mesh.timing import Preset, adjusted, preset
 from paglets.model.errors import DeadlineError, HostNotFoundError
 from paglets.model.refs import HostRef
 from paglets.runtime.recorder import Recorder
@@ -123,7 +123,7 @@ class Membership:
             ),
             transport,
             MeshOptions(
-                timing=preset(Preset(settings.preset)),
+                timing=adjusted(preset(Preset(settings.preset)), settings.timing),
                 seeds=settings.seeds,
                 explain=lambda here, there, host: explain_difference(here, there, host=host),
             ),

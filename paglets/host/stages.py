@@ -21,6 +21,7 @@ from paglets.config.settings import HostSettings
 from paglets.failpoints import arm_from_environment
 from paglets.host.addressing import follow_address, tell_moved
 from paglets.host.build import Composition, compose
+from paglets.host.counting import counts_of, tell_figures
 from paglets.host.given import Given, allowed_prefixes
 from paglets.host.greeting import greet
 from paglets.host.http.server import HttpServer, TlsFiles
@@ -35,7 +36,6 @@ from paglets.host.identity import (
 from paglets.host.leaving import drain_before_stop
 from paglets.host.meshing import Membership, MeshEnd, MeshPeers
 from paglets.host.reloading import Reloader
-from paglets.model.enums import PagletStatus
 from paglets.model.errors import PagletsError, UnavailableError
 from paglets.model.refs import HostRef
 from paglets.remote.mesh_transport import HttpMeshTransport
@@ -65,8 +65,6 @@ _GOSSIP = ConnectionLimits(keepalive=35.0)
 """For the mesh: two rounds of probes of 16 hosts, so that these find their connections again."""
 _MEET_TIMEOUT = 2.0
 """Seconds for a first peer to answer before rows start: it may own one of them."""
-_COUNT_EVERY = 1.0
-"""Seconds between looks at the number of paglets."""
 _FORGET_EVERY = 120.0
 """Seconds between clean-ups of expired records."""
 
@@ -190,7 +188,7 @@ class _Host:
                 settings, identity, self._keyring, HttpMeshTransport(gossip), recorder
             )
             counting: list[Roster] = []
-            peers = MeshPeers(membership.mesh, identity, lambda: _counts(counting))
+            peers = MeshPeers(membership.mesh, identity, lambda: counts_of(counting))
             parts = compose(
                 Given(
                     settings=settings,
@@ -214,6 +212,7 @@ class _Host:
             counting.append(parts.roster)
             membership.appeared = lambda host: _meet(parts, tasks, host)
             parts.restorer.load()
+            parts.residents.adopt()
             server = HttpServer(
                 parts.gate,
                 bind=settings.bind,
@@ -223,18 +222,10 @@ class _Host:
             )
             await server.start()
             await membership.start()
+            await parts.residents.prepare()
             parts.health.status = "ready"
             self._announce(identity)
-            tasks.start(_recover(parts, membership), "recovery")
-            tasks.start(self._tidy(), "clean-up")
-            if settings.reload:
-                tasks.start(self._reloader(identity, parts, membership, recorder), "reload")
-            tasks.start(_count(parts.roster, membership), "counts")
-            if settings.advertise is None and is_wildcard(settings.bind):
-                moved = partial(tell_moved, parts.roster, membership, recorder)
-                tasks.start(follow_address(identity, settings.seeds, moved), "address")
-            if settings.greet:
-                tasks.start(self._greet(membership), "greeting")
+            self._begin(identity, parts, membership, tasks, recorder)
             await stopping.wait()
             self._say(f"paglets host {settings.name} is stopping")
             if settings.drain_on_stop:
@@ -242,6 +233,28 @@ class _Host:
                 within = settings.drain_on_stop
                 await drain_before_stop(parts.draining, tasks, within, stopping, self._say)
             await self._stop(parts, server, membership, tasks)
+
+    def _begin(
+        self,
+        identity: HostIdentity,
+        parts: Composition,
+        membership: Membership,
+        tasks: Tasks,
+        recorder: Recorder,
+    ) -> None:
+        """Start what goes on beside the answering of requests."""
+        settings = self._settings
+        tasks.start(_recover(parts, membership), "recovery")
+        tasks.start(parts.residents.run(), "residents")
+        tasks.start(self._tidy(), "clean-up")
+        tasks.start(tell_figures(parts.roster, membership), "figures")
+        if settings.reload:
+            tasks.start(self._reloader(identity, parts, membership, recorder), "reload")
+        if settings.advertise is None and is_wildcard(settings.bind):
+            moved = partial(tell_moved, parts.roster, membership, recorder)
+            tasks.start(follow_address(identity, settings.seeds, moved), "address")
+        if settings.greet:
+            tasks.start(self._greet(membership), "greeting")
 
     def _session(self, identity: HostIdentity, limits: ConnectionLimits) -> PeerSession:
         """Return connections of their own: calls never delay a probe or a settlement."""
@@ -265,6 +278,7 @@ class _Host:
             membership.renew(identity)
             parts.admission.allow(allowed_prefixes(settings))
             await parts.inactivity.renew()
+            parts.residents.ensure()
 
         reloader = Reloader(
             settings.agents,
@@ -361,24 +375,6 @@ class _Host:
 
 def _version(settings: HostSettings) -> str:
     return settings.mesh_version or code_version(settings.agents, settings.allow)
-
-
-def _counts(rosters: list[Roster]) -> tuple[int, int]:
-    if not rosters:
-        return 0, 0
-    roster = rosters[0]
-    return roster.count(PagletStatus.ACTIVE), roster.count(PagletStatus.INACTIVE)
-
-
-async def _count(roster: Roster, membership: Membership) -> None:
-    """Tell the mesh how many paglets there are, when that has changed."""
-    told = (0, 0)
-    while True:
-        counts = roster.count(PagletStatus.ACTIVE), roster.count(PagletStatus.INACTIVE)
-        if counts != told:
-            membership.mesh.set_counts(*counts)
-            told = counts
-        await asyncio.sleep(_COUNT_EVERY)
 
 
 async def _recover(parts: Composition, membership: Membership) -> None:

@@ -84,13 +84,18 @@ class Directory:
         member = self._protocol.table.members.get(host_id)
         return None if member is None else self.ref(member)
 
-    def records(self, kind: str) -> list[MeshRecord]:
-        """Return the records of a kind of all live hosts, this one included."""
+    def records(self, kind: str, prefix: str = "") -> list[MeshRecord]:
+        """Return the records of a kind of all live hosts, this one included.
+
+        Args:
+            kind: What they are.
+            prefix: What their keys begin with.
+        """
         records, now = self._protocol.table.records, self._clock()
         return [
             MeshRecord(r.host_id, r.kind, r.key, r.version, r.payload, records.age(r, now))
             for r in records.of_kind(kind)
-            if r.payload is not None
+            if r.payload is not None and r.key.startswith(prefix)
         ]
 
     def ref(self, member: Member) -> HostRef:

@@ -266,9 +266,14 @@ class Mesh:
         now = self._options.clock()
         self._run(self._protocol.set_record(kind, key, payload, now, lazy=lazy))
 
-    def records(self, kind: str) -> list[MeshRecord]:
-        """Return the records of a kind of all live hosts, this one included."""
-        return self.directory.records(kind)
+    def records(self, kind: str, prefix: str = "") -> list[MeshRecord]:
+        """Return the records of a kind of all live hosts, this one included.
+
+        Args:
+            kind: What they are.
+            prefix: What their keys begin with.
+        """
+        return self.directory.records(kind, prefix)
 
     def set_counts(self, active: int, inactive: int) -> None:
         """Tell the mesh how many paglets this host has; cheap to call at every change."""

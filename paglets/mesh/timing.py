@@ -5,7 +5,8 @@ so. Nothing here reads a clock or decides about a member: see `table.py` and `pr
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -128,6 +129,50 @@ _PRESETS = {Preset.LOCAL: LOCAL, Preset.LAN: LAN, Preset.WAN: WAN}
 def preset(name: Preset) -> MeshTiming:
     """Return the knobs of a preset."""
     return _PRESETS[name]
+
+
+class TimingError(ValueError):
+    """Knobs that do not go together; names one of them."""
+
+    def __init__(self, knob: str, why: str) -> None:
+        super().__init__(why)
+        self.knob = knob
+        """Field of MeshTiming."""
+
+
+def adjusted(base: MeshTiming, knobs: Mapping[str, int | float]) -> MeshTiming:
+    """Return `base` with some knobs set otherwise.
+
+    Args:
+        base: Usually a preset.
+        knobs: By field; each above 0.
+
+    Raises:
+        TimingError: The whole would not work.
+    """
+    timing = replace(base, **knobs)  # type: ignore[arg-type]  # fields by name
+    for smaller, larger, why in _ORDER:
+        low, high = getattr(timing, smaller), getattr(timing, larger)
+        if low >= high:
+            blamed = smaller if smaller in knobs else larger
+            raise TimingError(blamed, f"{smaller} {low:g} must be below {larger} {high:g}: {why}")
+    if timing.piggyback_bytes < _LEAST_PIGGYBACK:
+        raise TimingError(
+            "piggyback_bytes", f"is {timing.piggyback_bytes}: write {_LEAST_PIGGYBACK} or more"
+        )
+    return timing
+
+
+_LEAST_PIGGYBACK = 1024
+"""Bytes that hold some news of several hosts."""
+
+_ORDER = (
+    ("probe_timeout", "probe_interval", "what is left of a round is for the helpers"),
+    ("push_pull_gap", "push_pull_interval", "tables that differ are compared after the gap"),
+    ("callback_timeout", "push_pull_timeout", "a join is answered after the callback"),
+    ("push_pull_interval", "left_keep", "else a late rumour brings back who has left"),
+)
+"""Knobs of which the first must be below the second, and why."""
 
 
 def transmissions(timing: MeshTiming, hosts: int) -> int:

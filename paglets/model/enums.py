@@ -71,6 +71,15 @@ class ResidentLifecycle(StrEnum):
     EAGER = "eager"
 
 
+class Launched(StrEnum):
+    """What a host started a paglet for by itself, kept in its row."""
+
+    RESIDENT = "resident"
+    """A resident service of launch.toml: stays with its host."""
+    PAGLET = "paglet"
+    """An entry of `[[paglets]]`."""
+
+
 class LaunchConfigSyncAction(StrEnum):
     """What a sync of `launch.toml` with the bundled file did or would do."""
 

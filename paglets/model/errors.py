@@ -3,6 +3,7 @@
     PagletsError
     ├── InvalidRequestError            400  the caller's input; the message names the field
     │   ├── InvalidNameError           400  a name or id with other characters than A-Za-z0-9._-
+    │   ├── LaunchConfigError          400  launch.toml: names file, table, key and line
     │   ├── StateError                 422  a value that does not fit the State's annotation
     │   ├── TooLargeError              413  a body, state, file or list over its limit
     │   └── NotHandledError            422  the paglet has no handler for this kind of message
@@ -32,6 +33,7 @@
     ├── ClassLoadError                 422  an allowed class that cannot be imported or is unfit
     ├── HandlerError                   422  the paglet's own code raised; carries type and traceback
     │   └── HookError                  422  … in a hook
+    ├── ServiceReplyError              502  a provider's reply is not what its contract says
     ├── PagletCrashedError             502  its process ended without being asked
     ├── TransferError                  502  a move or clone did not happen; nothing was lost
     ├── UnavailableError               503  the host is starting, draining, stopping or full
@@ -104,6 +106,12 @@ class InvalidNameError(InvalidRequestError):
         if "class" in what:
             rule = "write module:QualName, for example tour:Tour"
         super().__init__(f"{text[:80]!r} is no valid {what}: {rule}", what=what, text=text[:80])
+
+
+class LaunchConfigError(InvalidRequestError):
+    """A launch.toml says what cannot be; carries `file`, `table`, `key` and `line` where known."""
+
+    code = "launch_config"
 
 
 class StateError(InvalidRequestError):
@@ -308,6 +316,16 @@ class HookError(HandlerError):
     """A life-cycle hook of the paglet raised; `hook` names it."""
 
     code = "hook_error"
+
+
+class ServiceReplyError(PagletsError):
+    """A provider's reply is not what its contract says: the provider is to blame, and lives on.
+
+    `operation`, `field` and `provider` say where. What the operation does has been done.
+    """
+
+    code = "service_reply"
+    status = 502
 
 
 class PagletCrashedError(PagletsError):

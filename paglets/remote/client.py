@@ -19,6 +19,7 @@ from paglets.remote.endpoint import Endpoint, Query, decode_answer, limited
 from paglets.remote.session import PeerSession
 from paglets.remote.sse import read_events
 from paglets.wire import bodies
+from paglets.wire.hostcalls import LookupCall
 from paglets.wire.messages import patch_message
 
 _STATE_LIMIT_BYTES = 2 * 1024 * 1024 * 1024
@@ -75,9 +76,10 @@ class HostClient:
         return await self._endpoint.get(call, bodies.HostList)
 
     async def services(
-        self, query: Query | None = None, *, timeout: float = 10.0
+        self, wanted: LookupCall | None = None, *, timeout: float = 10.0
     ) -> bodies.ServiceList:
-        """Return the services that can be called from there."""
+        """Return the services that can be called from there, the best provider first."""
+        query = None if wanted is None else _service_query(wanted)
         call = self._endpoint.call("services", query=query, timeout=timeout)
         return await self._endpoint.get(call, bodies.ServiceList)
 
@@ -217,3 +219,15 @@ class HostClient:
 
 def _seconds(value: object) -> float:
     return float(value) if isinstance(value, int | float) else _DEFAULT_RETRY_SECONDS
+
+
+def _service_query(wanted: LookupCall) -> dict[str, str]:
+    parameters = {
+        "name": wanted.name,
+        "version": wanted.version,
+        "operations": ",".join(wanted.operations),
+        "capabilities": ",".join(wanted.capabilities),
+        "host": wanted.host,
+        "scope": wanted.scope.value,
+    }
+    return {name: value for name, value in parameters.items() if value}

@@ -26,7 +26,6 @@ from paglets.wire.bodies import (
     FenceBody,
     OutcomeBody,
     ReplyBody,
-    ServiceBody,
 )
 
 
@@ -113,11 +112,6 @@ class HttpPeerCalls:
     ) -> AgentList:
         """List paglets of that host."""
         return await self._host(peer).list_agents(query, timeout=timeout)
-
-    async def services(self, peer: PeerAddress, *, timeout: float) -> Sequence[ServiceBody]:
-        """Return the services that host provides itself."""
-        listed = await self._host(peer).services({"scope": "local"}, timeout=timeout)
-        return listed.services
 
     def client(self, ref: HostRef) -> HostClient:
         """Return a client of a host the mesh knows; for what is asked of all of them."""

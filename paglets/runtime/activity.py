@@ -81,6 +81,10 @@ class Activity:
         """Whether the host stops: nothing is started again."""
         return self._crashes.is_stopping
 
+    def on_failed_restart(self, told: Callable[[LocalPaglet], None]) -> None:
+        """Tell `told` of each paglet whose restart after a crash did not come about."""
+        self._crashes.restart_failed = told
+
     def stop(self) -> None:
         """Restart nothing from now on."""
         self._crashes.is_stopping = True

@@ -80,7 +80,12 @@ class ChildActions:
         else:
             deadline = asyncio.get_running_loop().time() + message.budget_ms / 1000
             reply = await self._forwarding.send_to(body.to, message, body.body, deadline=deadline)
-        return ops.SendReply(reply=bytes(reply.reply), address=reply.address, moved=reply.moved)
+        return ops.SendReply(
+            reply=bytes(reply.reply),
+            address=reply.address,
+            moved=reply.moved,
+            stored=reply.stored,
+        )
 
     async def check(
         self, paglet: LocalPaglet, body: ops.CheckCall, _call: HostCall
@@ -89,6 +94,7 @@ class ChildActions:
         if paglet.verb is not None:
             with paglet.doing(Verb.DISPATCH):
                 pass
+        paglet.require_movable(Verb.DISPATCH)
         check_id, target = await self._targets.check_for(paglet.row, body.ticket)
         return ops.CheckReply(check_id=check_id, target_name=target.name)
 

@@ -76,6 +76,11 @@ class ChildLink:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    @property
+    def calls(self) -> int:
+        """How many requests it has been sent; grows with each message."""
+        return self._number
+
     def next_call(self) -> int:
         """Return a number for the next request."""
         self._number += 1

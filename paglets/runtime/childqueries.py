@@ -9,6 +9,7 @@ from paglets.runtime.childcalls import Handler
 from paglets.runtime.forwarding import Forwarding
 from paglets.runtime.inspection import Inspection
 from paglets.runtime.ports import PeerCalls, PeerHosts
+from paglets.runtime.providers import Providers
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import LocalPaglet, Roster
 from paglets.runtime.services import Services
@@ -32,6 +33,7 @@ class ChildQueries:
         forwarding: Forwarding,
         targets: Targets,
         services: Services,
+        providers: Providers,
         peers: PeerHosts,
         calls: PeerCalls,
         recorder: Recorder,
@@ -41,6 +43,7 @@ class ChildQueries:
         self._forwarding = forwarding
         self._targets = targets
         self._services = services
+        self._providers = providers
         self._peers = peers
         self._calls = calls
         self._recorder = recorder
@@ -167,21 +170,21 @@ class ChildQueries:
         self, paglet: LocalPaglet, body: ops.AdvertiseCall, _call: HostCall
     ) -> ops.Empty:
         """Advertise a service of the paglet."""
-        self._services.advertise(paglet.row.manifest.class_name, self._roster.ref(paglet), body)
+        self._providers.advertise(paglet, body)
         return ops.Empty()
 
     async def withdraw(
         self, paglet: LocalPaglet, body: ops.WithdrawCall, _call: HostCall
     ) -> ops.Empty:
         """Withdraw a service of the paglet."""
-        self._services.withdraw(paglet.agent_id, body.name, body.version)
+        self._providers.withdraw(paglet, body.name, body.version)
         return ops.Empty()
 
     async def lookup(
         self, _paglet: LocalPaglet, body: ops.LookupCall, _call: HostCall
     ) -> ops.LookupReply:
         """Find providers of a contract."""
-        return ops.LookupReply(services=await self._services.lookup(body))
+        return self._services.find(body)
 
     async def lease(
         self, _paglet: LocalPaglet, body: ops.LeaseCall, _call: HostCall

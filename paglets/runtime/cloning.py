@@ -89,6 +89,7 @@ class Clones:
 
         async def work(keep: Keeper) -> PagletProxyRef:
             paglet = self._roster.get(agent_id)
+            paglet.require_movable(Verb.CLONE)
             await paglet.ready(timeout=self._timeouts.hook)
             paglet.require(Verb.CLONE, *MOVABLE, story=self._recorder.story(agent_id))
             clone_id = clone_agent_id or new_id()

@@ -108,7 +108,7 @@ class Commits:
                     f"{row.agent_id} changed meanwhile: {error.found}", agent_id=row.agent_id
                 ) from error
             raise
-        paglet.row = lean(row)
+        paglet.become(lean(row))
 
     def load(self, paglet: LocalPaglet) -> Blob:
         """Return the committed state of a paglet: its bytes, or where in the spool they are."""

@@ -291,7 +291,7 @@ class Courier:
                 label="move.moved_commit" if accepted else None,
             )
             if settled.row is not None:
-                paglet.row = lean(settled.row)
+                paglet.become(lean(settled.row))
         if not settled.is_late:
             self.errands.pop(record.transfer_id, None)
         return _Settlement(settled, before, verdict.reason)

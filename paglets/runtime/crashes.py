@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from paglets.model.enums import PagletStatus, Verb
 from paglets.model.errors import LifecycleError, PagletsError
+from paglets.model.launch import RestartTerms
 from paglets.runtime.commits import Commits
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import LocalPaglet
@@ -49,6 +50,8 @@ class Crashes:
         self._fail = fail
         self.is_stopping = False
         """Set at shutdown: nothing is started again."""
+        self.restart_failed: Callable[[LocalPaglet], None] = _nobody
+        """Told of a paglet whose restart did not come about."""
 
     async def note(
         self, paglet: LocalPaglet, error: PagletsError, error_for_callers: PagletsError
@@ -87,7 +90,10 @@ class Crashes:
         if self.is_stopping or not paglet.restarts:
             return None
         now = time.time()
-        decision = decide_restart(paglet.crashes, now, self._restarts)
+        limits = self._restarts
+        if paglet.resident is not None:
+            limits = limits_of(paglet.resident.restart)
+        decision = decide_restart(paglet.crashes, now, limits)
         if isinstance(decision, GiveUp):
             self._recorder.record(
                 "crash",
@@ -113,3 +119,18 @@ class Crashes:
             self._recorder.record(
                 "crash", f"restart failed: {error}", agent_id=paglet.agent_id, level="error"
             )
+            self.restart_failed(paglet)
+
+
+def limits_of(terms: RestartTerms) -> RestartLimits:
+    """Return the limits that launch.toml gives a resident."""
+    return RestartLimits(
+        first_delay=terms.first_delay,
+        longest_delay=terms.longest_delay,
+        max_restarts=terms.max_restarts,
+        max_seconds=terms.max_seconds,
+    )
+
+
+def _nobody(_paglet: LocalPaglet) -> None:
+    """Nobody asked to be told."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,6 +60,8 @@ class Creation:
         self._once = once
         self._timeouts = timeouts
         self._folders = folders
+        self.disposed: Callable[[str], None] = _nobody
+        """Told the id of each paglet that was disposed."""
 
     async def create(self, body: CreateBody, *, key: str | None) -> PagletProxyRef:
         """Create a paglet; its row is durable and `on_creation` has returned when this does.
@@ -213,6 +216,7 @@ class Creation:
             paglet.wake_timer.cancel()
         self._recorder.record("dispose", how, agent_id=row.agent_id)
         left = [set_aside(folder / row.agent_id) for folder in self._folders]
+        self.disposed(row.agent_id)
         await asyncio.to_thread(remove, [path for path in left if path is not None])
 
 
@@ -224,3 +228,7 @@ def _require_not_promised(paglet: LocalPaglet) -> None:
             f"resolve {paglet.row.transfer_id} --drop`",
             transfer_id=paglet.row.transfer_id,
         )
+
+
+def _nobody(_agent_id: str) -> None:
+    """Nobody asked to be told."""

@@ -205,7 +205,9 @@ class Delivery:
         """Queue a message that is new here; a reply where it was stored instead."""
         if self.is_stopping:
             raise UnavailableError(
-                f"{self._roster.me.name} is stopping: the message was not taken", retry_after=1.0
+                f"{self._roster.me.name} is stopping: the message was not taken",
+                retry_after=1.0,
+                handled=False,
             )
         if paglet.agent_id in message.path and message.priority != Priority.UNQUEUED:
             raise CallCycleError(
@@ -223,12 +225,14 @@ class Delivery:
                     f"{paglet.agent_id} has crashed: {paglet.row.error}; `paglets agent "
                     f"activate {paglet.agent_id[:8]}` starts it from its last commit",
                     agent_id=paglet.agent_id,
+                    handled=False,
                 )
             case PagletStatus.UNREADABLE | PagletStatus.HELD:
                 raise LifecycleError(
                     f"{paglet.agent_id} is {paglet.row.status}: {paglet.row.error}",
                     agent_id=paglet.agent_id,
                     agent_status=str(paglet.row.status),
+                    handled=False,
                 )
             case _:
                 pass
@@ -243,6 +247,7 @@ class Delivery:
             raise PagletInactiveError(
                 f"{paglet.agent_id} is asleep and the call says not to wait for it",
                 agent_id=paglet.agent_id,
+                handled=False,
             )
         if policy.activate_on_message:
             return None
@@ -251,6 +256,7 @@ class Delivery:
                 f"{paglet.agent_id} is asleep and takes no messages: "
                 f"`paglets agent activate {paglet.agent_id[:8]}` wakes it",
                 agent_id=paglet.agent_id,
+                handled=False,
             )
         waiting = self._store.queue_size(paglet.agent_id)
         paglet.mailbox.require_room(len(body), agent_id=paglet.agent_id, beside=waiting)

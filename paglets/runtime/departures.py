@@ -97,8 +97,9 @@ class Departures:
 
         async def work(keep: Keeper) -> PagletProxyRef:
             paglet = self._roster.get(agent_id)
-            await paglet.ready(timeout=self._timeouts.hook)
             verb = Verb.RETRACT if reason is EnvelopeKind.RETRACT else Verb.DISPATCH
+            paglet.require_movable(verb)
+            await paglet.ready(timeout=self._timeouts.hook)
             with paglet.doing(verb):
                 paglet.require(verb, *_MOVABLE, story=self._recorder.story(agent_id))
                 target = await self._targets.check(paglet.row, ticket)
@@ -117,6 +118,7 @@ class Departures:
         """
         with paglet.doing(Verb.DISPATCH):
             try:
+                paglet.require_movable(Verb.DISPATCH)
                 target = self._targets.passed(check_id) or await self._targets.check(
                     paglet.row, ticket
                 )

@@ -73,7 +73,9 @@ class Draining:
         self._recorder.record("drain", f"began to drain to {to}")
         slots = asyncio.Semaphore(_AT_ONCE)
         order = sorted(self._roster, key=lambda paglet: paglet.row.created_at)
-        leaving = [paglet for paglet in order if paglet.row.status in _LEAVES]
+        leaving = [
+            paglet for paglet in order if paglet.row.status in _LEAVES and paglet.resident is None
+        ]
         loop = asyncio.get_running_loop()
         end = loop.time() + deadline
 

@@ -118,7 +118,7 @@ class Fencing:
                 # Stopped before it is written: at no time do two copies run knowingly.
                 await link.end(grace=0)
             await self._store.commit(*fenced.writes, essential=True)
-            paglet.row = fenced.row
+            paglet.become(fenced.row)
         is_held = paglet.row.status is PagletStatus.HELD
         place = "nobody else has it" if is_held else f"{claim.owner.name} has the paglet"
         self._recorder.record(

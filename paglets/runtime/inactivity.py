@@ -89,6 +89,17 @@ class Inactivity:
         with paglet.doing(Verb.DEACTIVATE):
             await self._sleep(paglet, policy, "requested", Keeper(None))
 
+    async def rest(self, paglet: LocalPaglet, policy: DeactivationPolicy) -> None:
+        """Put a paglet to sleep that has nothing to do.
+
+        Raises:
+            BusyError: A life-cycle verb runs.
+            PagletsError: As for `deactivate`; it goes on.
+        """
+        with paglet.doing(Verb.DEACTIVATE):
+            if paglet.row.status is PagletStatus.ACTIVE and paglet.starting is None:
+                await self._sleep(paglet, policy, "idle", Keeper(None))
+
     async def _change_policy(self, paglet: LocalPaglet, policy: DeactivationPolicy) -> None:
         await self._commits.save(paglet, None, changes={"policy": policy})
         self.set_timer(paglet)

@@ -113,6 +113,7 @@ class MessageMailbox(Generic[W]):
                 "try again in a second",
                 agent_id=agent_id,
                 retry_after=1.0,
+                handled=False,
             )
 
     def put_back(self, entry: Entry[W]) -> None:

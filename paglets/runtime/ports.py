@@ -4,10 +4,12 @@ The mesh, the client side of other hosts and the Paglet Processes are handed in 
 `host/build.py`; tests hand in fakes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from paglets.mesh.directory import MeshRecord
+from paglets.mesh.notices import MeshEvent
 from paglets.model.refs import HostRef, PagletProxyRef
 from paglets.model.transfer import PeerAddress
 from paglets.wire.bodies import (
@@ -20,7 +22,6 @@ from paglets.wire.bodies import (
     FenceBody,
     OutcomeBody,
     ReplyBody,
-    ServiceBody,
 )
 
 
@@ -41,6 +42,19 @@ class PeerHosts(Protocol):
 
     async def wait_for_host(self, name: str, *, timeout: float) -> HostRef:
         """Return the host called `name` once it is online; HostNotFoundError after `timeout`."""
+
+
+class GossipRecords(Protocol):
+    """Small values that ride on the gossip, gone with their host; see `mesh.gossip.Mesh`."""
+
+    def set_record(self, kind: str, key: str, payload: bytes | None, *, lazy: bool = False) -> None:
+        """Tell the mesh a value of this host, at most 4096 bytes; None withdraws it."""
+
+    def records(self, kind: str, prefix: str = "") -> Sequence[MeshRecord]:
+        """Return the values of a kind of all live hosts whose keys begin with `prefix`."""
+
+    def subscribe(self, callback: Callable[[MeshEvent], None]) -> Callable[[], None]:
+        """Call `callback` after every change; return what ends that."""
 
 
 class PeerCalls(Protocol):
@@ -99,6 +113,3 @@ class PeerCalls(Protocol):
         self, peer: PeerAddress, query: dict[str, str], *, timeout: float
     ) -> AgentList:
         """List paglets of that host."""
-
-    async def services(self, peer: PeerAddress, *, timeout: float) -> Sequence[ServiceBody]:
-        """Return the services that host provides to the mesh."""

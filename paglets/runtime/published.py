@@ -6,15 +6,11 @@ paglet can pass for a service or a host's counts. Records are lazy and their num
 their cost to every host is constant, however often paglets publish.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
-
-from paglets.mesh.directory import MeshRecord
 from paglets.model.errors import FullError, LifecycleError, TooLargeError
 from paglets.model.names import parse_name
 from paglets.runtime.childcalls import Handler
 from paglets.runtime.childlink import ChildLink
-from paglets.runtime.ports import PeerHosts
+from paglets.runtime.ports import GossipRecords, PeerHosts
 from paglets.runtime.roster import LocalPaglet
 from paglets.runtime.tasks import Tasks
 from paglets.wire import hostcalls as ops
@@ -32,16 +28,6 @@ PER_HOST = 64
 """Records that the paglets of one host may have published."""
 PAGE_BYTES = 128 * 1024
 """Bytes of values in one answer; the rest is asked for again."""
-
-
-class GossipRecords(Protocol):
-    """The mesh, as far as records go; see `mesh.gossip.Mesh`."""
-
-    def set_record(self, kind: str, key: str, payload: bytes | None, *, lazy: bool = False) -> None:
-        """Tell the mesh a value of this host; None withdraws it."""
-
-    def records(self, kind: str) -> Sequence[MeshRecord]:
-        """Return the records of a kind of all live hosts."""
 
 
 class Published:

@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from paglets.model.enums import PagletStatus, TransferOutcome, TransferRole
+from paglets.model.enums import Launched, PagletStatus, TransferOutcome, TransferRole
 from paglets.model.errors import PagletsError
 from paglets.runtime.activity import Activity
 from paglets.runtime.courier import Courier
 from paglets.runtime.fencing import Fencing
 from paglets.runtime.inactivity import Inactivity
 from paglets.runtime.leftovers import find_leftovers, remove
+from paglets.runtime.lifecycle import PROMISED
 from paglets.runtime.ownership import Recovery, decide_recovery
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import LocalPaglet, Roster
+from paglets.store.rows import PagletRow
 from paglets.store.store import Store
 
 _FENCE_TIMEOUT = 2.0
@@ -54,7 +56,7 @@ class Restorer:
             paglet.remembered.update(
                 {kept.message_id: kept for kept in self._store.outcomes(row.agent_id)}
             )
-            if decide_recovery(row, rolled_back=False) == Recovery.START:
+            if not _is_resident(row) and decide_recovery(row, rolled_back=False) == Recovery.START:
                 paglet.restart_pending = row.status is PagletStatus.CRASHED
                 paglet.starting = asyncio.get_running_loop().create_future()
         for problem in self._store.problems:
@@ -68,7 +70,11 @@ class Restorer:
         """Settle what is in doubt and start what is to run, after asking peers who owns it."""
         self._resume_transfers()
         self._hand_over()
-        paglets = list(self._roster)
+        paglets = [
+            paglet
+            for paglet in self._roster
+            if paglet.resident is None and not _is_resident(paglet.row)
+        ]
         await self._fencing.compare_all(timeout=_FENCE_TIMEOUT)
         rolled_back = self._rolled_back()
         await asyncio.gather(*(self._restore(paglet, rolled_back) for paglet in paglets))
@@ -122,3 +128,8 @@ class Restorer:
             )
         elif plan == Recovery.LEAVE:
             self._inactivity.set_timer(paglet)
+
+
+def _is_resident(row: PagletRow) -> bool:
+    """Whether `residents.py` decides about a row: residents never move, so no peer is asked."""
+    return row.launched is Launched.RESIDENT and row.status not in PROMISED

@@ -1,77 +1,104 @@
-"""Services of one host: who provides what, always as current as the roster. Pure.
+"""Services of one host: who provides what, from all who know. Pure.
 
-Class-declared services are derived from the paglets that live here, so that they come and go with
-them; only what a paglet advertises by itself is kept.
+Each source tells its own offers by owner and takes them back the same way: `providers.py` those of
+the paglets that live here, declared by their class or advertised by themselves. Where two sources
+tell of one provider and contract, the later `Source` is believed.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
 
 from paglets.model.enums import ServiceScope
-from paglets.model.manifest import ClassManifest, ContractManifest
-from paglets.model.refs import PagletProxyRef
+from paglets.model.manifest import ContractManifest
 from paglets.wire.bodies import ServiceBody
 
-Living = Callable[[], Iterable[tuple[PagletProxyRef, ClassManifest]]]
-"""Returns the paglets that can serve calls on this host now."""
+
+class Source(IntEnum):
+    """Who tells of an offer; of one provider and contract the highest is believed."""
+
+    DECLARED = 1
+    """`services` of a paglet's class."""
+    ADVERTISED = 2
+    """A paglet by `context.services.advertise`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A service record, and the contract with its schemas where they are known."""
+
+    record: ServiceBody
+    contract: ContractManifest | None = None
+
+    @property
+    def place(self) -> "Place":
+        """What it is an offer of: provider, name and version."""
+        record = self.record
+        return record.provider.agent_id, record.name, record.version
+
+
+Place = tuple[str, str, str]
+"""Agent id, service name and version."""
 
 
 class Registry:
-    """Service records of one host, used from its loop."""
+    """Offers of one host, used from its loop."""
 
-    def __init__(self, living: Living) -> None:
-        self._living = living
-        self._advertised: dict[str, dict[tuple[str, str], ServiceBody]] = {}
+    def __init__(self) -> None:
+        self._told: dict[tuple[Source, str], tuple[Offer, ...]] = {}
+        self._offers: dict[Place, Offer] | None = None
+        self.changed: Callable[[], None] = _nothing
+        """Called after each change; set by the composition root."""
 
-    def advertise(self, record: ServiceBody) -> None:
-        """Add or replace what a provider advertises by itself."""
-        records = self._advertised.setdefault(record.provider.agent_id, {})
-        records[record.name, record.version] = record
+    def put(self, source: Source, owner: str, offers: Sequence[Offer]) -> None:
+        """Replace what `source` told of `owner`; no offers take it back.
 
-    def withdraw(self, agent_id: str, name: str, version: str) -> None:
-        """Remove what a provider advertised."""
-        self._advertised.get(agent_id, {}).pop((name, version), None)
+        Args:
+            source: Who tells.
+            owner: In whose name, such as an agent id.
+            offers: All of them.
+        """
+        key = source, owner
+        if not offers and key not in self._told:
+            return
+        if offers:
+            self._told[key] = tuple(offers)
+        else:
+            del self._told[key]
+        self._offers = None
+        self.changed()
+
+    def offers(self) -> tuple[Offer, ...]:
+        """Return all offers, the longest told first."""
+        if self._offers is None:
+            # Sources in ascending order, so that the believed one comes last; its place in the
+            # order stays that of the first.
+            found: dict[Place, Offer] = {}
+            for _, told in sorted(self._told.items(), key=lambda item: item[0][0]):
+                found.update((offer.place, offer) for offer in told)
+            self._offers = found
+        return tuple(self._offers.values())
 
     def __iter__(self) -> Iterator[ServiceBody]:
-        seen = set()
-        for ref, manifest in self._living():
-            seen.add(ref.agent_id)
-            for contract in manifest.services:
-                yield _record(ref, manifest, contract)
-            yield from self._advertised.get(ref.agent_id, {}).values()
-        for gone in self._advertised.keys() - seen:
-            del self._advertised[gone]
-
-    def shared(self) -> tuple[ServiceBody, ...]:
-        """Return the records other hosts may see."""
-        return tuple(record for record in self if record.scope is ServiceScope.MESH)
+        return (offer.record for offer in self.offers())
 
 
-def _record(
-    ref: PagletProxyRef, manifest: ClassManifest, contract: ContractManifest
-) -> ServiceBody:
-    return ServiceBody(
-        name=contract.name,
-        version=contract.version,
-        provider=ref,
-        operations=tuple(operation.name for operation in contract.operations),
-        scope=contract.scope,
-        host_name=ref.host_name,
-        class_name=manifest.class_name,
-    )
+def shared(records: Iterable[ServiceBody], limit: int) -> tuple[list[ServiceBody], int]:
+    """Return the records other hosts are told, and how many are left out beyond `limit`.
+
+    Where there are too many each contract gets its first providers told before any gets more, so
+    that none is lost to others because another has very many.
+    """
+    ranked: list[tuple[int, ServiceBody]] = []
+    counts: dict[tuple[str, str], int] = {}
+    for record in records:
+        if record.scope is ServiceScope.MESH:
+            rank = counts.get((record.name, record.version), 0)
+            counts[record.name, record.version] = rank + 1
+            ranked.append((rank, record))
+    ranked.sort(key=lambda pair: pair[0])
+    return [record for _, record in ranked[:limit]], max(0, len(ranked) - limit)
 
 
-def matches(
-    record: ServiceBody,
-    *,
-    name: str,
-    version: str,
-    operations: Iterable[str] = (),
-    capabilities: Iterable[str] = (),
-) -> bool:
-    """Whether a record serves a contract: name, exact version, and every operation asked for."""
-    return (
-        record.name == name
-        and record.version == version
-        and set(operations) <= set(record.operations)
-        and set(capabilities) <= set(record.capabilities)
-    )
+def _nothing() -> None:
+    """Nobody asked to be told."""

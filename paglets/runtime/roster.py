@@ -6,7 +6,7 @@ nothing and does no I/O.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -17,7 +17,9 @@ from paglets.model.errors import (
     LifecycleError,
     MoveInDoubtError,
     PagletNotFoundError,
+    PinnedError,
 )
+from paglets.model.launch import ResidentService
 from paglets.model.refs import PagletProxyRef
 from paglets.model.transfer import PeerAddress
 from paglets.runtime.childlink import ChildLink
@@ -88,6 +90,8 @@ class LocalPaglet:
     """What its last process printed."""
     crashes: list[float] = field(default_factory=list)
     """Unix seconds of its crashes, for the back-off of restarts."""
+    resident: ResidentService | None = None
+    """What launch.toml says of it, if it is a resident of this host."""
     restart_pending: bool = False
     """Crashed, and to be started again soon by its restart policy: messages wait."""
     watches_queue: bool = False
@@ -101,11 +105,18 @@ class LocalPaglet:
     """Whether its crash is being recorded: everybody who waited for its process reports it."""
     committing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while its row is written, so that commits are in the order of the states."""
+    changed: Callable[["LocalPaglet"], None] = field(default=lambda _paglet: None, repr=False)
+    """Told of each row it takes over, and of its end."""
 
     @property
     def agent_id(self) -> str:
         """Its address."""
         return self.row.agent_id
+
+    def become(self, row: PagletRow) -> None:
+        """Take over a row that was just committed."""
+        self.row = row
+        self.changed(self)
 
     @property
     def is_message_durable(self) -> bool:
@@ -115,7 +126,17 @@ class LocalPaglet:
     @property
     def restarts(self) -> bool:
         """Whether it is started again after a crash."""
-        return self.row.manifest.restart is RestartPolicy.ON_CRASH
+        return self.resident is not None or self.row.manifest.restart is RestartPolicy.ON_CRASH
+
+    def require_movable(self, verb: Verb) -> None:
+        """Raise PinnedError if it is a resident: these stay with their host."""
+        if self.resident is not None:
+            raise PinnedError(
+                f"{self.agent_id} is a resident of its host and stays there: it cannot {verb}; "
+                "what other hosts run by themselves their own launch.toml says",
+                agent_id=self.agent_id,
+                verb=str(verb),
+            )
 
     def in_flight(self, message_id: str) -> Queued | None:
         """Return the queued or running message of this id."""
@@ -205,6 +226,8 @@ class Roster:
         """Where this host is now; replaced when the network gives it another address."""
         self._usage = usage or Usage()
         self._paglets: dict[str, LocalPaglet] = {}
+        self.changed: Callable[[LocalPaglet], None] = _nothing
+        """Told of each paglet that has a new row, or is gone; set by the composition root."""
 
     def __iter__(self) -> Iterator[LocalPaglet]:
         return iter(list(self._paglets.values()))
@@ -231,10 +254,9 @@ class Roster:
         """Take in a committed row: a new paglet, or the present one with this row."""
         present = self._paglets.get(row.agent_id)
         if present is None:
-            present = LocalPaglet(row, MessageMailbox(self._usage))
+            present = LocalPaglet(row, MessageMailbox(self._usage), changed=self._note)
             self._paglets[row.agent_id] = present
-        else:
-            present.row = row
+        present.become(row)
         return present
 
     def drop(self, agent_id: str) -> None:
@@ -242,6 +264,10 @@ class Roster:
         gone = self._paglets.pop(agent_id, None)
         if gone is not None:
             gone.is_gone = True
+            self.changed(gone)
+
+    def _note(self, paglet: LocalPaglet) -> None:
+        self.changed(paglet)
 
     def ref(self, paglet: LocalPaglet) -> PagletProxyRef:
         """Return the present address of a paglet: here, or where its tombstone points."""
@@ -275,3 +301,7 @@ class Roster:
     def count(self, status: PagletStatus) -> int:
         """Return how many paglets have this status."""
         return sum(1 for paglet in self._paglets.values() if paglet.row.status is status)
+
+
+def _nothing(_paglet: LocalPaglet) -> None:
+    """Nobody asked to be told."""

@@ -1,106 +1,91 @@
-"""Finding services: this host's registry first, then those of its peers."""
+"""Finding services: in this host's registry and in what its peers have told by gossip.
 
-import asyncio
+Nobody is asked at a look-up. `providers.py` keeps the registry, `publishing.py` tells the mesh.
+"""
+
+import logging
+import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from paglets.model.enums import ServiceScope
-from paglets.model.errors import PagletsError, ServiceNotFoundError
+from paglets.model.errors import InvalidRequestError
 from paglets.model.names import new_id
-from paglets.model.refs import HostRef, PagletProxyRef
-from paglets.model.transfer import PeerAddress
-from paglets.runtime.ports import PeerCalls, PeerHosts
-from paglets.runtime.registry import Registry, matches
-from paglets.wire.bodies import ServiceBody, ServiceList
-from paglets.wire.hostcalls import AdvertiseCall, LeaseCall, LeaseReply, LookupCall
+from paglets.model.refs import HostRef
+from paglets.runtime.choice import Standing, matching, newest, ranked, why_not
+from paglets.runtime.load import decode_load
+from paglets.runtime.ports import GossipRecords, PeerHosts
+from paglets.runtime.registry import Registry
+from paglets.wire.bodies import ServiceBody
+from paglets.wire.hostcalls import LeaseCall, LeaseReply, LookupCall, LookupReply
+from paglets.wire.servicerecords import (
+    LOAD_KIND,
+    SERVICE_KIND,
+    decode_service,
+    service_prefix,
+)
 
-_ASK_TIMEOUT = 2.0
-"""Seconds a peer has to list its services."""
+log = logging.getLogger(__name__)
 
 
 class Services:
     """Looks up services for one host; used from its loop."""
 
-    def __init__(self, registry: Registry, hosts: PeerHosts, calls: PeerCalls) -> None:
+    def __init__(self, registry: Registry, hosts: PeerHosts, records: GossipRecords) -> None:
         self._registry = registry
         self._hosts = hosts
-        self._calls = calls
+        self._records = records
         self._leases: dict[str, float] = {}
 
-    async def lookup(self, call: LookupCall) -> tuple[ServiceBody, ...]:
-        """Return providers of a contract, local ones first.
-
-        Raises:
-            ServiceNotFoundError: Nobody provides it; the message names near misses.
-        """
-        found = self._matching(self._registry, call)
-        others: Sequence[ServiceBody] = ()
-        if call.scope is ServiceScope.MESH:
-            others = await self.remote()
-            found += self._matching(others, call)
+    def find(self, query: LookupCall) -> LookupReply:
+        """Return who serves a query, best first; where nobody does, why."""
+        own = [record for record in self._registry if query.name in {"", record.name}]
+        usable: list[ServiceBody] = []
+        unusable: list[str] = []
+        if query.scope is ServiceScope.MESH:
+            for host, record in self._told(query.name):
+                # One that drains is usable, since its paglets still answer, though last of all.
+                if host.online and host.code_version == self._hosts.self_ref().code_version:
+                    usable.append(record)
+                else:
+                    unusable.append(host.name)
+        near = newest([*own, *usable])
+        found = matching(near, query)
         if not found:
-            raise ServiceNotFoundError(self._why_not(call, others), service=call.name)
-        return found
+            missing = why_not(query, near, unusable)
+            return LookupReply(services=(), reason=missing.reason, versions=missing.versions)
+        # Shuffled, so that callers do not all take the first of several equally good ones.
+        random.shuffle(found)
+        return LookupReply(services=ranked(found, self._standings()))
 
-    def _matching(
-        self, records: Registry | Sequence[ServiceBody], call: LookupCall
-    ) -> tuple[ServiceBody, ...]:
-        return tuple(
-            record
-            for record in records
-            if matches(
-                record,
-                name=call.name,
-                version=call.version,
-                operations=call.operations,
-                capabilities=call.capabilities,
+    def _told(self, name: str) -> Iterator[tuple[HostRef, ServiceBody]]:
+        """Yield what peers have told of services of a name."""
+        hosts = {host.host_id: host for host in self._hosts.hosts()}
+        for told in self._records.records(SERVICE_KIND, service_prefix(name)):
+            host = hosts.get(told.host_id)
+            if host is None:  # this host, whose registry is newer
+                continue
+            try:
+                yield host, decode_service(told.key, told.payload, host)
+            except InvalidRequestError as error:
+                log.warning("%s", error.message)
+
+    def _standings(self) -> dict[str, Standing]:
+        """Return how the hosts compare, by id."""
+        loads = {
+            told.host_id: decode_load(told.payload) for told in self._records.records(LOAD_KIND)
+        }
+        me = self._hosts.self_ref()
+        standings = {
+            host.host_id: Standing(
+                is_doubtful=host.status == "suspect" or host.error is not None,
+                load=loads.get(host.host_id, 0),
+                active=host.active_count,
             )
-        )
-
-    def _why_not(self, call: LookupCall, others: Sequence[ServiceBody]) -> str:
-        near = sorted(
-            {record.version for record in (*self._registry, *others) if record.name == call.name}
-        )
-        wanted = f"no provider of {call.name!r} in version {call.version}"
-        if near:
-            return f"{wanted} with what was asked for; there is version {', '.join(near)}"
-        return f"{wanted}: `paglets service list` shows what there is"
-
-    async def remote(self) -> tuple[ServiceBody, ...]:
-        """Return what the usable hosts of the mesh provide."""
-        hosts = [host for host in self._hosts.hosts() if host.online and host.error is None]
-        answers = await asyncio.gather(*(self._ask(host) for host in hosts))
-        return tuple(
-            record for answer in answers for record in answer if record.scope is ServiceScope.MESH
-        )
-
-    async def _ask(self, host: HostRef) -> Sequence[ServiceBody]:
-        peer = PeerAddress(host.host_id, host.name, host.url)
-        try:
-            return await self._calls.services(peer, timeout=_ASK_TIMEOUT)
-        except PagletsError:
-            # A host that does not answer provides nothing now; the mesh marks it soon.
-            return ()
-
-    def advertise(self, class_name: str, ref: PagletProxyRef, call: AdvertiseCall) -> None:
-        """Add what a paglet of this host advertises."""
-        self._registry.advertise(
-            ServiceBody(
-                name=call.name,
-                version=call.version,
-                provider=ref,
-                operations=call.operations,
-                scope=call.scope,
-                capabilities=call.capabilities,
-                metadata=call.metadata,
-                host_name=ref.host_name,
-                class_name=class_name,
-            )
-        )
-
-    def withdraw(self, agent_id: str, name: str, version: str) -> None:
-        """Remove what a paglet of this host advertised."""
-        self._registry.withdraw(agent_id, name, version)
+            for host in self._hosts.hosts()
+        }
+        standings[me.host_id] = Standing(is_elsewhere=False)
+        return standings
 
     def lease(self, call: LeaseCall) -> LeaseReply:
         """Take, renew or (`ttl` 0) release a lease."""
@@ -112,15 +97,3 @@ class Services:
             return LeaseReply(lease_id=lease_id, ttl=0.0)
         self._leases[lease_id] = now + call.ttl
         return LeaseReply(lease_id=lease_id, ttl=call.ttl)
-
-    async def list(self, *, name: str | None, scope: str | None) -> ServiceList:
-        """Return what can be called from here.
-
-        Args:
-            name: Only services of this name.
-            scope: `local` for what this host provides itself; else other hosts are asked too.
-        """
-        found = [*self._registry]
-        if scope != ServiceScope.LOCAL.value:
-            found.extend(await self.remote())
-        return ServiceList(services=tuple(r for r in found if name in {None, r.name}))

@@ -84,6 +84,11 @@ class Starter:
         self._slots = asyncio.Semaphore(limits.starting)
         self._live = 0
 
+    @property
+    def code_version(self) -> str:
+        """Version of the code that processes started now run on."""
+        return self._code().version
+
     async def launch(self, birth: Birth) -> tuple[ChildLink, Loaded]:
         """Start a process and load the paglet into it.
 

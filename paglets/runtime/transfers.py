@@ -149,7 +149,7 @@ class Transfers:
                     agent_id=paglet.agent_id,
                 )
             await self._store.commit(*resolution.writes, essential=True)
-            paglet.row = lean(resolution.row)
+            paglet.become(lean(resolution.row))
         word = "resumed here in a new term" if resume else "given up here"
         self._recorder.record(
             "resolve", f"{word} by an operator", agent_id=paglet.agent_id, level="warning"

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from paglets.model.enums import PagletStatus
+from paglets.model.enums import Launched, PagletStatus
 from paglets.model.errors import DamagedError
 from paglets.model.inactive import DeactivationPolicy
 from paglets.model.manifest import ClassManifest
@@ -56,6 +56,8 @@ class _Body(msgspec.Struct, frozen=True):
     error: str | None
     created_at: float
     changed_at: float
+    launched: Launched | None = None
+    """Absent in rows of the first version."""
 
 
 def checksum(*parts: str | bytes) -> int:
@@ -110,6 +112,7 @@ def encode_row(row: PagletRow) -> bytes:
         error=row.error,
         created_at=row.created_at,
         changed_at=row.changed_at,
+        launched=row.launched,
     )
     return encode(body)
 
@@ -141,6 +144,7 @@ def decode_row(columns: RowColumns, manifest: ClassManifest) -> PagletRow:
         error=body.error,
         created_at=body.created_at,
         changed_at=body.changed_at,
+        launched=body.launched,
     )
 
 

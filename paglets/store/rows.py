@@ -6,7 +6,7 @@ never start anything.
 
 from dataclasses import dataclass
 
-from paglets.model.enums import EnvelopeKind, PagletStatus, TransferOutcome, TransferRole
+from paglets.model.enums import EnvelopeKind, Launched, PagletStatus, TransferOutcome, TransferRole
 from paglets.model.inactive import DeactivationPolicy
 from paglets.model.manifest import ClassManifest
 from paglets.model.refs import Epoch
@@ -84,6 +84,8 @@ class PagletRow:
     """Unix seconds."""
     changed_at: float = 0.0
     """Unix seconds of the last write."""
+    launched: Launched | None = None
+    """What its host made it for by itself; None where somebody created it, or it arrived."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

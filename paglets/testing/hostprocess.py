@@ -14,14 +14,17 @@ from paglets.config.settings import HostSettings
 from paglets.host.stages import run_host
 
 
-def _path(kind: type, text: object) -> Path:
+def _other(kind: type, value: object) -> object:
+    """Return what JSON has no word for: a path, or a value of a resident's state as it is."""
+    if kind is object:
+        return value
     assert kind is Path, f"settings hold no {kind.__name__}"
-    return Path(str(text))
+    return Path(str(value))
 
 
 def main(text: str) -> int:
     """Run the host that `text` describes until it is told to stop; return the exit code."""
-    return run_host(msgspec.json.decode(text, type=HostSettings, dec_hook=_path))
+    return run_host(msgspec.json.decode(text, type=HostSettings, dec_hook=_other))
 
 
 if __name__ == "__main__":

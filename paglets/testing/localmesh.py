@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from paglets.config.settings import HostSettings, Limits, Timeouts
+from paglets.config.sync import bundled_path
 from paglets.connect import Client
+from paglets.host.launching import with_launch
 from paglets.model.errors import PagletsError
 from paglets.testing.cutproxy import CutProxy, Fault, FaultKind
 from paglets.testing.localhost import LocalHost, free_ports
@@ -37,6 +39,9 @@ class LocalMesh:
         limits: Bounds of each host.
         environment: Variables of the host processes.
         failpoints: By host name, as `PAGLETS_FAILPOINTS`, for the first run.
+        launch: A launch.toml for all hosts, as a path or as its text; without it they start nothing
+            by themselves.
+        builtins: Whether they start what the bundled launch.toml declares.
         proxied: Whether each host is reached through a proxy: for `cut`, `hang` and `heal`.
         overrides: Any other fields of HostSettings, for all hosts.
     """
@@ -52,6 +57,8 @@ class LocalMesh:
         limits: Limits | None = None,
         environment: Mapping[str, str] | None = None,
         failpoints: Mapping[str, str] | None = None,
+        launch: Path | str | None = None,
+        builtins: bool = False,
         proxied: bool = False,
         **overrides: object,
     ) -> None:
@@ -76,6 +83,10 @@ class LocalMesh:
             timeouts=timeouts or Timeouts(),
             limits=limits or Limits(),
         )
+        if builtins:
+            common = with_launch(common, bundled_path())
+        if launch is not None:
+            common = with_launch(common, launch)
         common = replace(common, **overrides)  # type: ignore[arg-type]  # fields by name
         self.hosts = [
             LocalHost(

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import msgspec
 
 from paglets.agent.contracts import ServiceContract
-from paglets.model.errors import ServiceNotFoundError
 from paglets.model.events import ContextEvent
 from paglets.model.message import JsonValue
 from paglets.model.names import new_id
@@ -150,9 +149,9 @@ class PlayedMesh:
             for contract in self.provided
             if (contract.name, contract.version) == (call.name, call.version)
         )
-        if not found:
-            raise ServiceNotFoundError(f"the harness provides no {call.name!r}", service=call.name)
-        return ops.LookupReply(services=found)
+        reason = "" if found else f"the harness provides no {call.name} version {call.version}"
+        versions = tuple(each.version for each in self.provided if each.name == call.name)
+        return ops.LookupReply(services=found, reason=reason, versions=() if found else versions)
 
     def _lease(self, call: ops.Struct) -> ops.Struct:
         assert isinstance(call, ops.LeaseCall)

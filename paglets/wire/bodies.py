@@ -300,9 +300,13 @@ class ServiceBody(Body, frozen=True, kw_only=True):
 
 
 class ServiceList(Body, frozen=True, kw_only=True):
-    """Services that can be called from here."""
+    """Services that can be called from here, the best provider first."""
 
     services: tuple[ServiceBody, ...]
+    reason: str = ""
+    """Why there is none."""
+    versions: tuple[str, ...] = ()
+    """Versions of that service there are, where there is none of the one asked for."""
 
 
 class HealthBody(Body, frozen=True, kw_only=True):

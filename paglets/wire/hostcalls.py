@@ -7,6 +7,7 @@ by it, the host's `childcalls` decodes by it.
 import msgspec
 
 from paglets.model.enums import ServiceScope
+from paglets.model.manifest import OperationManifest
 from paglets.model.refs import HostRef, PagletProxyRef
 from paglets.model.transfer import TransferTicket
 from paglets.wire.bodies import AgentInfo, EventBody, ServiceBody
@@ -35,6 +36,8 @@ class SendReply(Struct, frozen=True, kw_only=True):
     """Present address, where it differs from `SendCall.to`."""
     moved: bool = False
     """The handler dispatched its paglet: `address` is the reply."""
+    stored: bool = False
+    """It sleeps on and will handle the message when it wakes; there is no reply."""
 
 
 class CheckCall(Struct, frozen=True, kw_only=True):
@@ -184,7 +187,7 @@ class AdvertiseCall(Struct, frozen=True, kw_only=True):
 
     name: str
     version: str
-    operations: tuple[str, ...]
+    operations: tuple[OperationManifest, ...]
     scope: ServiceScope = ServiceScope.MESH
     capabilities: tuple[str, ...] = ()
     metadata: dict[str, str] = {}
@@ -198,19 +201,29 @@ class WithdrawCall(Struct, frozen=True, kw_only=True):
 
 
 class LookupCall(Struct, frozen=True, kw_only=True):
-    """Find providers of a contract, best first."""
+    """Find providers of a service, best first."""
 
-    name: str
-    version: str
+    name: str = ""
+    """Empty: of any."""
+    version: str = ""
+    """Empty: any."""
     operations: tuple[str, ...] = ()
+    """They have all of these."""
     scope: ServiceScope = ServiceScope.MESH
     capabilities: tuple[str, ...] = ()
+    """They have all of these."""
+    host: str = ""
+    """Name of the host they are on; empty: any."""
 
 
 class LookupReply(Struct, frozen=True, kw_only=True):
     """Providers, best first."""
 
     services: tuple[ServiceBody, ...]
+    reason: str = ""
+    """Why there is none."""
+    versions: tuple[str, ...] = ()
+    """Versions of that service there are, where there is none of the one asked for."""
 
 
 class LeaseCall(Struct, frozen=True, kw_only=True):

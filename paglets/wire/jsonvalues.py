@@ -127,6 +127,8 @@ def _too_deep(what: str) -> InvalidRequestError:
 def encode_reply(value: object, where: str = "reply") -> bytes:
     """Return what a handler returned as JSON: a JSON-compatible value or a dataclass instance.
 
+    What is JSON already, as `msgspec.Raw`, is passed on.
+
     Inside a dataclass everything msgspec writes as JSON is allowed: dates, sets, bytes, paths ….
     The asker gets them back with `reply_type=`.
 
@@ -137,6 +139,8 @@ def encode_reply(value: object, where: str = "reply") -> bytes:
     Raises:
         TypeError: It is neither; the message names the place, as `reply['hits'][3]`.
     """
+    if isinstance(value, msgspec.Raw):
+        return bytes(value)
     if is_dataclass(value) and not isinstance(value, type):
         try:
             value = msgspec.to_builtins(value, str_keys=True, enc_hook=encode_for_json)
@@ -156,15 +160,19 @@ def decode_reply(data: bytes | msgspec.Raw, reply_type: type[T]) -> T:
         InvalidRequestError: The reply does not fit; the message names the field.
         TypeError: `reply_type` is nothing that can be read from JSON.
     """
-    decoder = _decoder_for(cast("Hashable", reply_type))
     try:
-        reply: T = decoder.decode(data)
+        return decode_typed(data, reply_type)
     except RecursionError as error:
         raise _too_deep("reply") from error
     except Exception as error:  # __post_init__ of the reply type may raise anything
         name = getattr(reply_type, "__name__", str(reply_type))
         raise InvalidRequestError(f"the reply does not fit {name}: {error}") from error
-    return reply
+
+
+def decode_typed(data: bytes | msgspec.Raw, expected: type[T]) -> T:
+    """Return JSON as `expected`; raises whatever reading it raises."""
+    value: T = _decoder_for(cast("Hashable", expected)).decode(data)
+    return value
 
 
 @lru_cache(maxsize=1024)

@@ -19,7 +19,7 @@ def test_call_of_an_operation_nobody_has_names_those_there_are(run, mesh):
     mesh.add_service(mesh.beta, "tok", operations=("count", "echo"))
     result = run("service", "call", "tokenizer", "ecko")
     assert result.exit_code == 1
-    assert "it has count, echo" in result.stderr
+    assert "operations there are: count, echo" in result.stderr
 
 
 def test_call_of_an_unknown_service_fails_with_the_next_step(run):

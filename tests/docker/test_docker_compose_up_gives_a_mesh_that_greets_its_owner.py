@@ -1,12 +1,9 @@
 """compose.yaml as people use it: up, the lines that alpha prints, more replicas, seeds only."""
 
 import json
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 
@@ -15,51 +12,34 @@ import pytest
 from paglets.testing import wait_until
 from paglets.testing.localhost import free_ports
 from paglets.testing.reaper import PROJECT_LABEL, sweep, watch
+from tests.docker.shell import Shell
 
-ROOT = Path(__file__).parents[2]
 
-
-class Project:
+class Project(Shell):
     """The compose file as a project of its own, beside whatever else runs on the engine."""
 
     def __init__(self, image: str, home: Path) -> None:
         self.name = f"paglets-test-{uuid.uuid4().hex[:8]}"
         self.port = free_ports(1)[0]
-        paglets = Path(sys.executable).parent
-        self.environment = {
-            **os.environ,
-            "COMPOSE_PROJECT_NAME": self.name,
-            "PAGLETS_IMAGE": image,
-            "PAGLETS_PORT": str(self.port),
-            "PAGLETS_HOME": str(home),
-            "PATH": f"{paglets}:{os.environ['PATH']}",
-        }
+        super().__init__(
+            {
+                "COMPOSE_PROJECT_NAME": self.name,
+                "PAGLETS_IMAGE": image,
+                "PAGLETS_PORT": str(self.port),
+                "PAGLETS_HOME": str(home),
+            }
+        )
         watch(f"{PROJECT_LABEL}={self.name}")
 
-    def shell(self, line: str, *, timeout: float = 180.0) -> str:
-        """Run a line as a person types it in the folder of compose.yaml."""
-        done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", line],
-            cwd=ROOT,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
     def log(self, service: str) -> list[str]:
-        told = self.shell(f"docker compose logs --no-log-prefix {service}")
+        told = self.run(f"docker compose logs --no-log-prefix {service}")
         return told.replace("\x1b[2K", "").splitlines()  # compose 2.26 erases lines, pipe or not
 
     def online(self, service: str, *, profile: str = "") -> list[str]:
         """Return the names of the hosts that one sees online."""
         chosen = f"--profile {profile} " if profile else ""
         line = f"docker compose {chosen}exec -T {service} paglets mesh hosts --online --json"
-        return sorted(host["name"] for host in json.loads(self.shell(line)))
+        return sorted(host["name"] for host in json.loads(self.run(line)))
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +47,9 @@ def project(paglets_image, tmp_path_factory):
     if shutil.which("docker") is None:
         pytest.skip("the docker command is missing")
     project = Project(paglets_image, tmp_path_factory.mktemp("home"))
-    project.shell("docker compose up --detach --wait")
+    project.run("docker compose up --detach --wait")
     yield project
-    project.shell("docker compose --profile '*' down --volumes --timeout 3")
+    project.run("docker compose --profile '*' down --volumes --timeout 3")
     sweep(f"{PROJECT_LABEL}={project.name}")
 
 
@@ -97,9 +77,9 @@ def test_alpha_says_once_who_is_in_the_mesh_and_which_key_it_has(project, greeti
         r"3 hosts are online with key ([0-9a-f]{8}): alpha, beta, gamma", greeting[0]
     )
     assert told is not None, greeting[0]
-    shown = json.loads(project.shell("docker compose exec -T beta paglets mesh hosts --json"))
+    shown = json.loads(project.run("docker compose exec -T beta paglets mesh hosts --json"))
     assert {host["name"] for host in shown} == {"alpha", "beta", "gamma"}
-    exported = project.shell("docker compose exec -T gamma paglets key export")
+    exported = project.run("docker compose exec -T gamma paglets key export")
     assert exported.split(":")[1] == told[1]
     assert sum("hosts are online" in line for line in project.log("alpha")) == 1
 
@@ -116,7 +96,7 @@ def test_every_printed_command_does_what_it_says(project, greeting):
     for command in commands:
         # A person has a terminal here, which `exec` gives to the container; this test has none.
         typed = command.replace("compose exec alpha", "compose exec -T alpha")
-        told = project.shell(typed)
+        told = project.run(typed)
         wanted = next(
             text for words, text in expected.items() if shlex.split(command)[-2:] == words.split()
         )
@@ -125,14 +105,14 @@ def test_every_printed_command_does_what_it_says(project, greeting):
 
 
 def test_the_benchmark_can_end_a_run_of_compose_with_its_exit_code(project):
-    told = project.shell("docker compose --profile perf up --exit-code-from perf", timeout=200)
+    told = project.run("docker compose --profile perf up --exit-code-from perf", timeout=200)
     for host in ("alpha", "beta", "gamma"):
         assert re.search(rf"perf-1 .*\b{host}\b", told), told
-    project.shell("docker compose up --detach --wait")
+    project.run("docker compose up --detach --wait")
 
 
 def test_replicas_join_through_dns(project):
-    project.shell("docker compose --profile scale up --detach --wait --scale host=8 host")
+    project.run("docker compose --profile scale up --detach --wait --scale host=8 host")
     wait_until(
         lambda: len(project.online("alpha")) == 11,
         timeout=60,
@@ -140,11 +120,11 @@ def test_replicas_join_through_dns(project):
         interval=0.5,
         story=lambda: str(project.online("alpha")),
     )
-    project.shell("docker compose --profile scale rm --stop --force --volumes host")
+    project.run("docker compose --profile scale rm --stop --force --volumes host")
 
 
 def test_hosts_without_multicast_form_a_mesh_of_their_own(project):
-    project.shell(
+    project.run(
         "docker compose --profile seeds-only up --detach --wait seed-alpha seed-beta seed-gamma"
     )
     wait_until(
@@ -158,8 +138,8 @@ def test_hosts_without_multicast_form_a_mesh_of_their_own(project):
 
 def test_a_mesh_that_went_down_comes_back_with_its_paglets(project):
     create = "docker compose exec -T alpha paglets agent create paglets.examples.tour:Tour --json"
-    agent_id = json.loads(project.shell(create))["agent_id"]
-    project.shell("docker compose down --timeout 15")
-    project.shell("docker compose up --detach --wait")
-    listed = project.shell("docker compose exec -T alpha paglets agent list --json")
+    agent_id = json.loads(project.run(create))["agent_id"]
+    project.run("docker compose down --timeout 15")
+    project.run("docker compose up --detach --wait")
+    listed = project.run("docker compose exec -T alpha paglets agent list --json")
     assert agent_id in listed

@@ -120,6 +120,10 @@ class Query:
         """Return a parameter, None where it is left out or empty."""
         return self.values.get(name) or None
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return the parts of a parameter between commas."""
+        return tuple(filter(None, self.values.get(name, "").split(",")))
+
     def flag(self, name: str) -> bool | None:
         """Return `true` or `false`, None where it is left out.
 

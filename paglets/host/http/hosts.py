@@ -4,7 +4,8 @@ from paglets.host.http.asked import Answer, ApiRequest, json_answer
 from paglets.host.http.ports import Hosts, Services
 from paglets.host.http.routing import Handler
 from paglets.model.enums import ServiceScope
-from paglets.wire.bodies import HostList
+from paglets.wire.bodies import HostList, ServiceList
+from paglets.wire.hostcalls import LookupCall
 
 
 class HostRoutes:
@@ -40,4 +41,16 @@ class HostRoutes:
         """List services that can be called from here."""
         query = asked.query()
         scope = query.choice("scope", *ServiceScope)
-        return json_answer(await self._services.list(name=query.text("name"), scope=scope))
+        found = self._services.find(
+            LookupCall(
+                name=query.text("name") or "",
+                version=query.text("version") or "",
+                operations=query.texts("operations"),
+                capabilities=query.texts("capabilities"),
+                host=query.text("host") or "",
+                scope=ServiceScope.MESH if scope is None else ServiceScope(scope),
+            )
+        )
+        return json_answer(
+            ServiceList(services=found.services, reason=found.reason, versions=found.versions)
+        )

@@ -28,11 +28,11 @@ from paglets.wire.bodies import (
     LogBody,
     OutcomeBody,
     ReplyBody,
-    ServiceList,
     TransferInfo,
     TransferList,
 )
 from paglets.wire.envelope import EnvelopeHeader
+from paglets.wire.hostcalls import LookupCall, LookupReply
 
 
 class Creation(Protocol):
@@ -186,8 +186,8 @@ class Events(Protocol):
 class Services(Protocol):
     """The services that can be called from here."""
 
-    async def list(self, *, name: str | None, scope: str | None) -> ServiceList:
-        """Return services; those of this host alone where `scope` is `local`."""
+    def find(self, query: LookupCall) -> LookupReply:
+        """Return who serves a query, best first; where nobody does, why."""
 
 
 class Hosts(Protocol):

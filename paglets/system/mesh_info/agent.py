@@ -8,7 +8,7 @@ from paglets.agent.autostart import AutoStartSpec
 from paglets.agent.contracts import ServiceContract
 from paglets.agent.handlers import provides
 from paglets.agent.paglet import Paglet
-from paglets.agent.services import ServiceHandle
+from paglets.agent.servicehandle import ServiceHandle
 from paglets.model.enums import ServiceScope
 from paglets.model.errors import PagletsError
 from paglets.model.refs import HostRef

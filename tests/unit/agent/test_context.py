@@ -126,7 +126,8 @@ def test_a_service_is_advertised_and_withdrawn(port: FakePort):
     services.withdraw(TOKENIZER)
 
     request = port.asked[0][1]
-    assert request.operations == ("tokenize", "count")
+    assert [operation.name for operation in request.operations] == ["tokenize", "count"]
+    assert request.operations[1].reply_schema == {"type": "integer"}
     assert (request.scope, request.metadata) == (ServiceScope.LOCAL, {"lang": "en"})
 
 

@@ -69,10 +69,11 @@ async def test_hosts_services_and_events(mesh):
         assert (await client.wait_for_host("beta", 1)).name == "beta"
         with pytest.raises(HostNotFoundError):
             await client.wait_for_host("gamma", 0.05)
-        handle = await client.require(TOKENIZER)
+        handle = await client.services.require(TOKENIZER)
         assert await handle.call(ECHO, Text("a")) == Text("a")
+        assert handle.record.host_name == "beta"
         with pytest.raises(TypeError):
             await handle.call(ECHO, "a")
         with pytest.raises(ServiceNotFoundError):
-            await client.require(paglets.ServiceContract("other", [ECHO]))
+            await client.services.require(paglets.ServiceContract("other", [ECHO]))
         assert [event.kind for event in await client.events()] == ["create"]

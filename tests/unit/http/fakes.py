@@ -33,6 +33,7 @@ from paglets.remote.signing import (
 )
 from paglets.remote.transfers import TransferClient
 from paglets.wire import bodies
+from paglets.wire.hostcalls import LookupReply
 from paglets.wire.messages import WireMessage
 
 
@@ -232,11 +233,10 @@ class FakeEvents:
 
 
 class FakeServices:
-    async def list(self, *, name, scope):
+    def find(self, query):
         ref = PagletProxyRef("http://127.0.0.1:1", "s1")
-        return bodies.ServiceList(
-            services=(bodies.ServiceBody(name=name or "svc", version="1", provider=ref),)
-        )
+        body = bodies.ServiceBody(name=query.name or "svc", version="1", provider=ref)
+        return LookupReply(services=(body,), reason=repr(query))
 
 
 def transfer_info(transfer_id: str) -> bodies.TransferInfo:

@@ -13,6 +13,7 @@ from paglets.config.keys import Keyring, new_key
 from paglets.host.http import agents, metrics, transfers
 from paglets.host.http.openapi import make_document
 from paglets.host.http.routing import Router
+from paglets.model.enums import ServiceScope
 from paglets.model.errors import (
     ForbiddenError,
     HostNotFoundError,
@@ -23,6 +24,7 @@ from paglets.model.errors import (
 )
 from paglets.model.refs import HostRef
 from paglets.wire import bodies
+from paglets.wire.hostcalls import LookupCall
 from paglets.wire.routes import ROUTES, Pool, Route
 from tests.unit.http.fakes import FakeHosts, client, raw, serve, transfer_info, until
 
@@ -153,12 +155,25 @@ async def test_transfers_and_events_of_the_mesh_are_merged(pair, entry):
         await entry.events({"scope": "mesh", "after": "3"})
 
 
-async def test_hosts_and_services_are_listed(pair, entry):
+async def test_hosts_are_listed(pair, entry):
     pair.alpha.hosts.add(HostRef("gpu", "u", host_id="h3", tags=("big",), online=False))
     assert {ref.name for ref in (await entry.hosts()).hosts} == {"alpha", "beta", "gpu"}
     assert [ref.name for ref in (await entry.hosts({"tag": "big"})).hosts] == ["gpu"]
     assert "gpu" not in {ref.name for ref in (await entry.hosts({"online": "true"})).hosts}
-    assert (await entry.services({"name": "n"})).services[0].name == "n"
+
+
+async def test_services_are_asked_for_with_all_that_is_wanted(entry):
+    assert (await entry.services()).reason == repr(LookupCall())
+    wanted = LookupCall(
+        name="tokenizer",
+        version="2",
+        operations=("split", "join"),
+        capabilities=("gpu", "big"),
+        host="beta",
+        scope=ServiceScope.LOCAL,
+    )
+    listed = await entry.services(wanted)
+    assert (listed.services[0].name, listed.reason) == ("tokenizer", repr(wanted))
 
 
 async def test_events_are_paged_and_a_gap_is_told(entry, pair):

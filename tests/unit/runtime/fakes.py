@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 
+from paglets.mesh.directory import MeshRecord
 from paglets.model.errors import HostNotFoundError, HostUnreachableError
 from paglets.runtime.childlink import ChildLink
 from paglets.supervise.exits import ExitReport
@@ -47,6 +48,27 @@ class FakeHosts:
         if found is None:
             raise HostNotFoundError(f"no host {name}", host=name)
         return found
+
+
+class FakeRecords:
+    """What rides on the gossip: what this host has told, and what others have."""
+
+    def __init__(self):
+        self.told = {}
+        self.others = []
+        self.published = []
+
+    def set_record(self, kind, key, payload, *, lazy=False):
+        self.published.append((kind, key, payload))
+        self.told[kind, key] = payload
+        if payload is None:
+            del self.told[kind, key]
+
+    def records(self, kind, prefix=""):
+        return [told for told in self.others if told.kind == kind and told.key.startswith(prefix)]
+
+    def hear(self, kind, host, key, payload):
+        self.others.append(MeshRecord(host.host_id, kind, key, 1, payload))
 
 
 def unreachable(*, connected):

@@ -1,78 +1,72 @@
-"""Service records of a host follow the paglets that live there."""
-
-import pytest
+"""The registry of one host: what its sources tell, and what of it other hosts are told."""
 
 from paglets.model.enums import ServiceScope
-from paglets.model.manifest import ClassManifest, ContractManifest, OperationManifest
-from paglets.runtime.registry import Registry, matches
+from paglets.runtime.registry import Offer, Registry, Source, shared
 from paglets.wire.bodies import ServiceBody
-from tests.unit.runtime.samples import ALPHA, MANIFEST, make_ref
-
-PROVIDER = ClassManifest(
-    class_name="words:Tokenizer",
-    state_class=None,
-    code_version="v1",
-    services=(
-        ContractManifest(
-            name="tokenizer", version="2", operations=(OperationManifest(name="split"),)
-        ),
-        ContractManifest(name="secret", version="1", scope=ServiceScope.LOCAL),
-    ),
-)
+from tests.unit.runtime.samples import ALPHA, make_ref
 
 
-@pytest.fixture
-def living():
-    return [(make_ref(ALPHA, agent_id="a"), PROVIDER), (make_ref(ALPHA, agent_id="b"), MANIFEST)]
-
-
-def advertised(agent_id="b", name="extra", version="1", **fields):
-    return ServiceBody(
-        name=name, version=version, provider=make_ref(ALPHA, agent_id=agent_id), **fields
+def offer(name="tokenizer", agent_id="a", **fields):
+    return Offer(
+        ServiceBody(
+            name=name,
+            version=fields.pop("version", "1"),
+            provider=make_ref(ALPHA, agent_id=agent_id),
+            **fields,
+        )
     )
 
 
-def names(records):
-    return sorted(record.name for record in records)
+def names(registry):
+    return [record.name for record in registry]
 
 
-def test_class_declared_services_come_and_go_with_their_paglets(living):
-    registry = Registry(lambda: living)
-    assert names(registry) == ["secret", "tokenizer"]
-    living.pop(0)
-    assert names(registry) == []
+def test_what_a_source_tells_is_there_until_it_takes_it_back():
+    registry = Registry()
+    registry.put(Source.DECLARED, "a", [offer("one"), offer("two")])
+    registry.put(Source.DECLARED, "b", [offer("three", agent_id="b")])
+    assert names(registry) == ["one", "two", "three"]
+    registry.put(Source.DECLARED, "a", [offer("two")])
+    assert names(registry) == ["two", "three"]
+    registry.put(Source.DECLARED, "a", [])
+    assert names(registry) == ["three"]
 
 
-def test_only_services_of_the_mesh_are_shared(living):
-    assert names(Registry(lambda: living).shared()) == ["tokenizer"]
+def test_of_one_provider_and_contract_the_later_source_is_believed():
+    registry = Registry()
+    registry.put(Source.ADVERTISED, "a", [offer(capabilities=("gpu",))])
+    registry.put(Source.DECLARED, "a", [offer(), offer("other")])
+    assert [(r.name, r.capabilities) for r in registry] == [("tokenizer", ("gpu",)), ("other", ())]
+    registry.put(Source.ADVERTISED, "a", [])
+    assert [(r.name, r.capabilities) for r in registry] == [("tokenizer", ()), ("other", ())]
 
 
-def test_what_is_advertised_is_replaced_withdrawn_and_gone_with_its_provider(living):
-    registry = Registry(lambda: living)
-    registry.advertise(advertised(capabilities=("gpu",)))
-    registry.advertise(advertised(capabilities=("cpu",)))
-    assert [r.capabilities for r in registry if r.name == "extra"] == [("cpu",)]
-    registry.withdraw("b", "extra", "1")
-    registry.withdraw("b", "extra", "1")
-    assert "extra" not in names(registry)
-    registry.advertise(advertised())
-    provider = living.pop()
-    assert "extra" not in names(registry)
-    living.append(provider)
-    assert "extra" not in names(registry)
+def test_each_change_is_told_and_nothing_else():
+    registry, told = Registry(), []
+    registry.changed = lambda: told.append(names(registry))
+    registry.put(Source.DECLARED, "a", [])
+    registry.put(Source.DECLARED, "a", [offer()])
+    registry.put(Source.DECLARED, "a", [])
+    registry.put(Source.DECLARED, "a", [])
+    assert told == [["tokenizer"], []]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "expected"),
-    [
-        ({"name": "tokenizer", "version": "2"}, True),
-        ({"name": "tokenizer", "version": "1"}, False),
-        ({"name": "token", "version": "2"}, False),
-        ({"name": "tokenizer", "version": "2", "operations": ["split"]}, True),
-        ({"name": "tokenizer", "version": "2", "operations": ["split", "join"]}, False),
-        ({"name": "tokenizer", "version": "2", "capabilities": ["gpu"]}, False),
-    ],
-)
-def test_a_match_is_name_exact_version_and_all_that_was_asked_for(living, wanted, expected):
-    found = [matches(record, **wanted) for record in Registry(lambda: living)]
-    assert any(found) is expected
+def test_only_services_of_the_mesh_are_shared():
+    records = [offer("open").record, offer("own", scope=ServiceScope.LOCAL).record]
+    assert shared(records, 10) == ([records[0]], 0)
+
+
+def test_beyond_the_limit_every_contract_keeps_its_first_providers():
+    many = [offer("many", agent_id=f"m{number}").record for number in range(5)]
+    few = [offer("few", agent_id=f"f{number}").record for number in range(2)]
+    other = offer("few", version="2").record
+    told, left_out = shared([*many, *few, other], 4)
+    assert told == [many[0], few[0], other, many[1]]
+    assert left_out == 4
+
+
+def test_what_is_shared_changes_little_when_a_provider_goes():
+    many = [offer("many", agent_id=f"m{number}").record for number in range(9)]
+    before, _ = shared(many, 4)
+    after, _ = shared(many[1:], 4)
+    assert after == [*before[1:], many[4]]

@@ -147,7 +147,7 @@ def test_without_server_info_it_says_so_once_and_answers_for_the_others():
         assert "told nothing" in reasons(ranking)["alpha"][0]
     (event,) = harness.events
     assert event.level == "warning"
-    assert "the harness provides no 'server-info'" in event.text
+    assert "the harness provides no server-info" in event.text
 
 
 @pytest.mark.parametrize("error", [DeadlineError("late"), ServiceNotFoundError("gone")])
