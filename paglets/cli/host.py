@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from paglets.cli.asking import warn_of_other_project
 from paglets.cli.errors import shown
+from paglets.cli.launching import TOLD
 from paglets.cli.lazy import LazyGroup
 from paglets.cli.options import Common
 from paglets.cli.output import say
@@ -143,17 +144,18 @@ def settings_of(options: dict[str, Any], *, said: frozenset[str]) -> "HostSettin
 
 
 def _own_launch() -> Path:
-    """Return the owner's launch.toml, made from the bundled one where there is none."""
-    from paglets.config.settings import paglets_home  # light, but not for `--help`
-    from paglets.config.sync import bundled_path, first_copy
+    """Return the owner's launch.toml, made or updated as far as nobody needs to be asked."""
+    from paglets.config.launchfile import bundled_path, launch_path, sync_launch
 
-    path = paglets_home() / "launch.toml"
+    path = launch_path()
     try:
-        if first_copy(path):
-            say(f"made {path}: what this host starts by itself, and its settings")
+        report = sync_launch(path)
     except OSError as error:
         say(f"WARNING {path} cannot be written ({error.strerror}): the bundled one is used")
-        return bundled_path()
+        return path if path.exists() else bundled_path()
+    told = TOLD.get(report.action)
+    if told is not None:
+        say(told.format(path=path, backup=report.backup))
     return path
 
 

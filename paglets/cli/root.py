@@ -14,6 +14,7 @@ NOUNS = {
     "examples": ("paglets.cli.examples:examples", "Run packaged paglets."),
     "host": ("paglets.cli.host:host", "Run a host until it is stopped."),
     "key": ("paglets.cli.key:key", "Show keys and carry them between machines."),
+    "launch": ("paglets.cli.launch:launch", "Show and update what a host starts by itself."),
     "mesh": ("paglets.cli.mesh:mesh", "Show the hosts of the mesh."),
     "service": ("paglets.cli.service:service", "List services and call them."),
     "user": ("paglets.cli.user:user", "Read what paglets tell people, on all hosts."),

@@ -139,9 +139,10 @@ HOST_KEYS: Mapping[str, Reader] = {
     "tls_key": Table.path,
     "start_method": lambda table, key: table.choice(key, ("fork", "spawn")),
     "environment": Table.texts,
+    "drain_on_stop_seconds": Table.number,
     "reload": Table.flag,
 }
-"""Keys of `[host]`: fields of HostSettings."""
+"""Keys of `[host]`: fields of HostSettings, those in seconds with their unit."""
 
 LAUNCH_KEYS: Mapping[str, Reader] = {"preload": Table.texts}
 """Keys of `[launch]` that are fields of HostSettings."""
@@ -152,16 +153,22 @@ MESH_KEYS: Mapping[str, Reader] = {
     "multicast": Table.flag,
     "multicast_group": Table.text,
     "multicast_port": _port,
+    "multicast_ttl": lambda table, key: table.whole(key, least=0, most=255),
     "multicast_interface": Table.text,
 }
 """Keys of `[mesh]`: fields of HostSettings."""
 
 
 def read_values(table: Table, keys: Mapping[str, Reader]) -> dict[str, object]:
-    """Return what a table sets, by key, and raise for keys that it may not have."""
-    found = {key: read(table, key) for key, read in keys.items()}
+    """Return what a table sets, by field, and raise for keys that it may not have."""
+    found = {field_of(key): read(table, key) for key, read in keys.items()}
     table.finish()
     return {key: value for key, value in found.items() if value is not None}
+
+
+def field_of(key: str) -> str:
+    """Return the field of HostSettings that a key sets."""
+    return key.removesuffix("_seconds")
 
 
 def read_knobs(table: Table, numbers: type[Numbers]) -> Knobs:

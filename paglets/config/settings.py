@@ -85,6 +85,8 @@ class HostSettings:
     """Whether to send and heed beacons."""
     multicast_group: str = "239.42.74.53"
     multicast_port: int = 48765
+    multicast_ttl: int = 1
+    """Routers a beacon may pass; 1 stays on the network, 0 on this machine."""
     multicast_interface: str | None = None
     """Local address whose interface carries the beacons; None: the system's choice."""
     preset: str = "lan"

@@ -72,12 +72,13 @@ class Source:
         Lines are only looked at, not parsed: a key inside a text of several lines deceives it.
         """
         present, seen, found = "", 0, None
+        entry = table.partition(".")[0]
         wanted = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]") if key else None
         for index, line in enumerate(self._lines, start=1):
             header = _HEADER.match(line)
             if header is not None:
                 present = re.sub(r"\s|[\"']", "", header[2])
-                seen += header[1] == "[[" and present == table
+                seen += header[1] == "[[" and present == entry
                 is_here = present == table and number in {None, seen}
                 if is_here:
                     found = found or index
@@ -212,8 +213,8 @@ class Table:
     def finish(self) -> None:
         """Raise LaunchConfigError for a key that nobody has taken."""
         for key in self._left:
-            hint = _meant(key, self._known)
-            raise self.error(key, f"is not known{hint}; known are {', '.join(sorted(self._known))}")
+            hint = _meant(key, self._known) or f"; known are {', '.join(sorted(self._known))}"
+            raise self.error(key, f"is not known{hint}")
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

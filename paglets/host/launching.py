@@ -22,6 +22,18 @@ def load_launch(path: Path) -> LaunchConfig:
     return _checked(read_launch(path, MeshTiming))
 
 
+def check_launch(path: Path) -> LaunchConfig:
+    """Read a launch.toml and check all that a host would: also whether its values go together.
+
+    Raises:
+        LaunchConfigError: It cannot be read, or says what cannot be.
+    """
+    config = load_launch(path)
+    settings = HostSettings(name="alpha", data=path.parent)
+    with_plan(replace(settings, **config.host), config)  # type: ignore[arg-type]  # by name
+    return config
+
+
 def load_launch_text(text: str, path: Path) -> LaunchConfig:
     """Return what the text of a launch.toml says; see `load_launch`.
 

@@ -164,6 +164,7 @@ class Membership:
             BeaconSettings(
                 group=settings.multicast_group,
                 port=settings.multicast_port,
+                ttl=settings.multicast_ttl,
                 interface=settings.multicast_interface,
             ),
         )

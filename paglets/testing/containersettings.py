@@ -6,7 +6,7 @@ only tests set, such as timeouts, goes by `paglets.testing.hostprocess` instead.
 
 import msgspec
 
-from paglets.config.settings import HostSettings, Limits, Timeouts
+from paglets.config.settings import HostSettings
 
 HOME = "/var/lib/paglets"
 """The image's volume."""
@@ -22,8 +22,9 @@ PORT = 8765
 
 def command_of(settings: HostSettings) -> tuple[list[str], dict[str, str]]:
     """Return the command of a container, and its variables."""
-    variables = {"PAGLETS_KEY_FILE": KEY_FILE}
-    if settings.timeouts != Timeouts() or settings.limits != Limits() or settings.environment:
+    # Nothing starts by itself in a test unless it says so.
+    variables = {"PAGLETS_KEY_FILE": KEY_FILE, "PAGLETS_LAUNCH": "/dev/null"}
+    if _has_no_option(settings):
         text = msgspec.json.encode(settings, enc_hook=str).decode()
         return ["python", "-m", "paglets.testing.hostprocess", text], variables
     words = {
@@ -44,3 +45,12 @@ def command_of(settings: HostSettings) -> tuple[list[str], dict[str, str]]:
     }
     variables |= {f"PAGLETS_{name}": text for name, text in words.items() if text}
     return ["host"], variables
+
+
+def _has_no_option(settings: HostSettings) -> bool:
+    """Whether something is set that only launch.toml, or a test, can set."""
+    plain = HostSettings(name=settings.name, data=settings.data)
+    return any(getattr(settings, field) != getattr(plain, field) for field in _WITHOUT_OPTION)
+
+
+_WITHOUT_OPTION = ("timeouts", "limits", "environment", "timing", "launch")

@@ -22,6 +22,7 @@ from testcontainers.core.network import Network
 
 from paglets.config.settings import HostSettings, Limits, Timeouts
 from paglets.connect import Client
+from paglets.host.launching import with_launch
 from paglets.model.errors import PagletsError
 from paglets.model.names import new_id
 from paglets.testing.archives import fill_volume
@@ -47,6 +48,9 @@ class DockerMesh:
         timeouts: Seconds that steps may take.
         limits: Bounds of each host.
         failpoints: By host name, as `PAGLETS_FAILPOINTS`, for the first run.
+        launch: A launch.toml for all hosts, as a path or as its text; without it they start nothing
+            by themselves.
+        builtins: Whether they start what the launch.toml of the image declares.
         overrides: Any other fields of HostSettings, for all hosts. `seeds` are the first two hosts
             unless said; `("hosts",)` is a name that stands for all of them.
     """
@@ -61,8 +65,11 @@ class DockerMesh:
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
         failpoints: Mapping[str, str] | None = None,
+        launch: Path | str | None = None,
+        builtins: bool = False,
         **overrides: object,
     ) -> None:
+        self._builtins = builtins
         self.image = image or host_image()
         """What the hosts run."""
         self.id = f"paglets-{run_id()}-{new_id()[:6]}"
@@ -81,6 +88,8 @@ class DockerMesh:
             timeouts=timeouts or Timeouts(),
             limits=limits or Limits(),
         )
+        if launch is not None:
+            common = with_launch(common, launch)
         common = replace(common, **overrides)  # type: ignore[arg-type]  # fields by name
         self._settings = [(name, common) for name in names]
         self.hosts: list[HostContainer] = []
@@ -114,7 +123,12 @@ class DockerMesh:
         self._network.create()
         self.hosts = [
             HostContainer(
-                name, image=self.image, settings=settings, network=self._network, mesh=self.id
+                name,
+                image=self.image,
+                settings=settings,
+                network=self._network,
+                mesh=self.id,
+                builtins=self._builtins,
             )
             for name, settings in self._settings
         ]

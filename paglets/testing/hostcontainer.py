@@ -48,9 +48,10 @@ class HostContainer(DockerContainer):
         settings: What it is started with, beside name, places and port.
         network: Where its peers are; None: the engine's default, without peers.
         mesh: Hosts with the same word here share a key and the agents' code.
+        builtins: Whether it starts what the launch.toml of the image declares.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a test chooses what it needs by name
         self,
         name: str = "alpha",
         *,
@@ -59,9 +60,11 @@ class HostContainer(DockerContainer):
         settings: HostSettings | None = None,
         network: Network | None = None,
         mesh: str | None = None,
+        builtins: bool = False,
     ) -> None:
         super().__init__(image or host_image())
         self._is_alone = mesh is None
+        self._builtins = builtins
         self.mesh = mesh or f"paglets-{run_id()}-{new_id()[:6]}"
         """Names its volumes, which hosts of one mesh share."""
         wanted = settings or HostSettings(name=name, data=Path(DATA), preset="local")
@@ -196,6 +199,8 @@ class HostContainer(DockerContainer):
         self._failpoints = failpoints
         self._failpoint_log = f"{HOME}/failpoints-{new_id()[:6]}"
         command, variables = command_of(self.settings)
+        if self._builtins:
+            del variables["PAGLETS_LAUNCH"]
         armed = {"PAGLETS_FAILPOINTS": failpoints, "PAGLETS_FAILPOINT_LOG": self._failpoint_log}
         self.env = {**variables, **(armed if failpoints else {})}
         self.with_command(command)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from paglets.config.launchfile import bundled_path
 from paglets.config.settings import HostSettings, Limits, Timeouts
-from paglets.config.sync import bundled_path
 from paglets.connect import Client
 from paglets.host.launching import with_launch
 from paglets.model.errors import PagletsError

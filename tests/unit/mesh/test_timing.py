@@ -68,3 +68,39 @@ def test_presets_are_named_local_lan_and_wan():
     found = [timing.preset(Preset(text)) for text in ("local", "lan", "wan")]
     assert found == [LOCAL, LAN, WAN]
     assert MeshTiming() == LAN
+
+
+@pytest.mark.parametrize("name", list(Preset))
+def test_every_preset_may_be_used_as_it_is(name):
+    assert timing.adjusted(timing.preset(name), {}) == timing.preset(name)
+
+
+def test_some_knobs_are_set_over_a_preset():
+    adjusted = timing.adjusted(WAN, {"probe_interval": 10.0, "gossip_fanout": 9})
+    assert (adjusted.probe_interval, adjusted.gossip_fanout) == (10.0, 9)
+    assert adjusted.probe_timeout == WAN.probe_timeout
+
+
+@pytest.mark.parametrize(
+    ("knobs", "blamed", "why"),
+    [
+        ({"probe_timeout": 1.0}, "probe_timeout", "below probe_interval 1"),
+        ({"probe_interval": 0.5}, "probe_interval", "probe_timeout 0.5 must be below"),
+        ({"probe_interval": 5.0, "probe_timeout": 6.0}, "probe_timeout", "helpers"),
+        ({"push_pull_gap": 30.0}, "push_pull_gap", "after the gap"),
+        ({"push_pull_timeout": 1.5}, "push_pull_timeout", "after the callback"),
+        ({"callback_timeout": 5.0}, "callback_timeout", "after the callback"),
+        ({"left_keep": 30.0}, "left_keep", "late rumour"),
+        ({"piggyback_bytes": 1023}, "piggyback_bytes", "1024 or more"),
+    ],
+)
+def test_knobs_that_do_not_go_together_are_refused_and_the_one_that_was_set_is_blamed(
+    knobs, blamed, why
+):
+    with pytest.raises(timing.TimingError, match=why) as caught:
+        timing.adjusted(LAN, knobs)
+    assert caught.value.knob == blamed
+
+
+def test_the_least_piggyback_is_enough():
+    assert timing.adjusted(LAN, {"piggyback_bytes": 1024}).piggyback_bytes == 1024
