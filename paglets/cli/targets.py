@@ -13,6 +13,7 @@ from paglets.cli.params import names, size
 from paglets.model.errors import ServiceNotFoundError
 from paglets.model.message import Message
 from paglets.wire.bodies import ServiceBody
+from paglets.wire.hostcalls import LookupCall
 from paglets.wire.jsonvalues import decode_reply
 from paglets.wire.messages import encode_message, wire_message
 
@@ -78,7 +79,7 @@ async def _ranking(host: "HostClient", asked: dict[str, object]) -> "Ranking":
     query = msgspec.convert(asked, TargetQuery)
     message = Message.of(query, kind=RANK.name)
     body = encode_message(wire_message(message, timeout=TIMEOUT))
-    provider = choose((await host.services({"name": SERVICE})).services)
+    provider = choose((await host.services(LookupCall(name=SERVICE))).services)
     client = host.on_host(provider.host_name) if provider.host_name else host
     reply = await client.send(provider.provider.agent_id, body, timeout=TIMEOUT)
     return decode_reply(reply.reply, Ranking)
