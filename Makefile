@@ -10,7 +10,7 @@ CODE := paglets tests benchmarks docker
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## see it work: three hosts on this machine, paglets moving, one host killed, nothing lost
@@ -39,6 +39,10 @@ check: venv ## format, lint, types, import layers, docs
 bench: venv ## print the measured figures beside the targets; BENCH='--quick --compare FILE' and the like
 	@$(PY) -m benchmarks $(BENCH)
 
+.PHONY: bench-peers
+bench-peers: venv ## do the same work on Ray, Thespian, xoscar and multiprocessing, in environments of their own
+	@$(PY) -m benchmarks.peers
+
 .PHONY: engine
 engine: ## provide a Docker engine for the container tests; says first what it will change
 	@docker/engine.sh
@@ -49,6 +53,6 @@ venv:
 
 .PHONY: clean
 clean: ## remove what the targets above made here
-	rm -rf .venv .venv-demo .venv*.new.* .venv*.old.* build dist .mypy_cache .ruff_cache \
+	rm -rf .venv .venv-demo .venv-peers .venv*.new.* .venv*.old.* build dist .mypy_cache .ruff_cache \
 		.pytest_cache .hypothesis .import_linter_cache .artifacts
 	find paglets tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

@@ -86,12 +86,12 @@ async def memory(effort: Effort) -> list[Figure]:
     with mesh_of(1) as mesh:
         async with clients(mesh) as by_name:
             client = by_name["alpha"]
-            await _populate(mesh, 100)
+            await populate(mesh, 100)
             each = _uss(mesh.hosts[0])
             figures.append(of_values(USS_100, each))
             if effort.quick:
                 return figures
-            await _populate(mesh, 900)
+            await populate(mesh, 900)
             each = _uss(mesh.hosts[0])
             figures.append(of_values(USS_1000, each))
             host = psutil.Process(mesh.hosts[0].pid).memory_full_info().uss / 1024**2
@@ -107,7 +107,8 @@ async def memory(effort: Effort) -> list[Figure]:
     return figures
 
 
-async def _populate(mesh: LocalMesh, count: int) -> None:
+async def populate(mesh: LocalMesh, count: int) -> None:
+    """Create idle paglets on the first host, eight at a time."""
     async with clients(mesh) as by_name:
         slots = asyncio.Semaphore(8)
 

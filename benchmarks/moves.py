@@ -20,12 +20,13 @@ CLONES = Goal("clones-32", "32 clones to one peer, all succeed", "s", 0.5, "32 f
 SWARM = Goal("clones-1000", "1,000 clones over 3 hosts, all succeed", "s", 12.0, "1,000 forks 5 s")
 
 
-async def _fill(client: HostClient, agent_id: str, size: int) -> None:
+async def fill(client: HostClient, agent_id: str, size: int) -> None:
+    """Let a paglet carry `size` bytes from now on."""
     body = encode_message(wire_message(Message("fill", {"size": size}), timeout=120.0))
     await client.send(agent_id, body, timeout=120.0)
 
 
-class _Shuttle:
+class Shuttle:
     """Dispatches one paglet to and fro."""
 
     def __init__(self, by_name: dict[str, HostClient], agent_id: str) -> None:
@@ -44,8 +45,8 @@ async def small(effort: Effort) -> list[Figure]:
     with mesh_of(2) as mesh:
         async with clients(mesh) as by_name:
             ref = await create(by_name["alpha"])
-            await _fill(by_name["alpha"], ref.agent_id, 2048)
-            shuttle = _Shuttle(by_name, ref.agent_id)
+            await fill(by_name["alpha"], ref.agent_id, 2048)
+            shuttle = Shuttle(by_name, ref.agent_id)
             await timed(shuttle.step, 6)
             cpu = CpuTime(mesh)
             rounds = [await timed(shuttle.step, effort.count(100)) for _ in range(effort.rounds)]
@@ -70,10 +71,10 @@ async def _big(goal: Goal, memory: Goal, size: int, count: int) -> list[Figure]:
     with mesh_of(2, state_bytes=size + 1024**2) as mesh:
         async with clients(mesh) as by_name:
             ref = await create(by_name["alpha"])
-            shuttle = _Shuttle(by_name, ref.agent_id)
+            shuttle = Shuttle(by_name, ref.agent_id)
             await shuttle.step()
             await shuttle.step()
-            await _fill(by_name["alpha"], ref.agent_id, size)
+            await fill(by_name["alpha"], ref.agent_id, size)
             peak = PeakMemory([host.pid for host in mesh])
             times = await timed(shuttle.step, count)
             grown = peak.grown_mib()
