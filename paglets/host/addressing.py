@@ -57,7 +57,7 @@ async def follow_address(
 
 def tell_moved(roster: Roster, membership: Membership, recorder: Recorder, url: str) -> None:
     """Use this host's new URL from now on, in what its paglets hand out and in the mesh."""
-    roster.me = roster.me._replace(url=url)
+    roster.readdress(url)
     membership.readdress(url)
     recorder.record("mesh", f"this machine has another address: advertised as {url}", level="info")
 

@@ -73,9 +73,8 @@ class ChildActions:
     ) -> ops.SendReply:
         """Deliver a message for the paglet."""
         message = decode_message(body.body)
-        target = self._roster.find(body.to.agent_id)
-        here = body.to.host_url in {"", self._roster.me.url}
-        if target is not None or here:
+        if self._roster.is_here(body.to):
+            target = self._roster.find(body.to.agent_id)
             reply = await self._delivery.deliver(body.to.agent_id, _with_birth(body, target))
         else:
             deadline = asyncio.get_running_loop().time() + message.budget_ms / 1000
@@ -143,7 +142,7 @@ class ChildActions:
                 f"{agent_id} waits for this call: a paglet uses its own {body.verb}() for itself",
                 agent_id=agent_id,
             )
-        if self._roster.find(agent_id) is None and body.ref.host_url != self._roster.me.url:
+        if not self._roster.is_here(body.ref):
             return await self._lifecycle_there(body)
         return await self._lifecycle_here(body, agent_id)
 

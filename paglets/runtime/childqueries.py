@@ -70,7 +70,7 @@ class ChildQueries:
         return ops.ListReply(agents=(await self._look(body.ref),))
 
     async def _look(self, ref: PagletProxyRef) -> AgentInfo:
-        local = self._roster.find(ref.agent_id)
+        local = self._roster.find(ref.agent_id) if self._roster.is_here(ref) else None
         if local is not None and local.row.status is not PagletStatus.MOVED:
             return await self._inspection.info(ref.agent_id)
         peer = local.row.peer if local is not None else _peer_of(ref)

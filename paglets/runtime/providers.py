@@ -87,7 +87,7 @@ class Providers:
         told = self._told.get(agent_id)
         if told is None and not row.manifest.services and agent_id not in self._advertised:
             return
-        standing = _standing(paglet)
+        standing = self._standing(paglet)
         if told is not None and told.standing == standing:
             return
         match serving(row, is_gone=paglet.is_gone):
@@ -176,7 +176,7 @@ class Providers:
         if told.linger is not None:
             told.linger.cancel()
         if names:
-            self._told[paglet.agent_id] = _Told(_standing(paglet), names)
+            self._told[paglet.agent_id] = _Told(self._standing(paglet), names)
         if names == told.names:
             return
         verb = "provides" if names else "provides no more"
@@ -188,11 +188,10 @@ class Providers:
             services=names,
         )
 
-
-def _standing(paglet: LocalPaglet) -> tuple[object, ...]:
-    row = paglet.row
-    is_served = serving(row, is_gone=paglet.is_gone)
-    return is_served, row.epoch, row.birth_id, row.manifest
+    def _standing(self, paglet: LocalPaglet) -> tuple[object, ...]:
+        row = paglet.row
+        is_served = serving(row, is_gone=paglet.is_gone)
+        return is_served, row.epoch, row.birth_id, row.manifest, self._roster.me
 
 
 def declared(ref: PagletProxyRef, manifest: ClassManifest) -> list[Offer]:

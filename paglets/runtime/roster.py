@@ -278,6 +278,17 @@ class Roster:
             return here
         return replace(here, host_url=place.url, host_id=place.host_id, host_name=place.name)
 
+    def is_here(self, ref: PagletProxyRef) -> bool:
+        """Whether this host answers for the paglet of a reference: it has it, or knows where it is.
+
+        A fixed id may be in use on several hosts; a paglet here is not the one that is meant where
+        both births are known and differ.
+        """
+        found = self._paglets.get(ref.agent_id)
+        if ref.host_id == self.me.host_id or ref.host_url in {"", self.me.url}:
+            return True
+        return found is not None and ref.birth_id in {"", found.row.birth_id}
+
     def here(self, row: PagletRow) -> PagletProxyRef:
         """Return the address that `row` has on this host."""
         return PagletProxyRef(
@@ -288,6 +299,12 @@ class Roster:
             epoch=row.epoch,
             birth_id=row.birth_id,
         )
+
+    def readdress(self, url: str) -> None:
+        """Give out another URL for the paglets of this host from now on."""
+        self.me = self.me._replace(url=url)
+        for paglet in self:
+            self.changed(paglet)
 
     def require_free(self, agent_id: str) -> None:
         """Raise AgentIdTakenError if a paglet of this host has this id."""

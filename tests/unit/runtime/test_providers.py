@@ -112,6 +112,12 @@ def test_a_paglet_that_came_back_is_offered_at_its_new_epoch(bench):
     assert [record.provider.epoch for record in bench.registry] == [Epoch(0, 7)]
 
 
+def test_a_host_that_is_reached_elsewhere_offers_its_paglets_there(bench):
+    bench.put()
+    bench.roster.readdress("http://10.0.0.2:8765")
+    assert [record.provider.host_url for record in bench.registry] == ["http://10.0.0.2:8765"]
+
+
 def test_a_class_loaded_anew_is_offered_as_it_is_now(bench):
     paglet = bench.put()
     contracts = (*PROVIDER.services, ContractManifest(name="counter", version="1"))
