@@ -76,6 +76,11 @@ class ChildActions:
         if self._roster.is_here(body.to):
             target = self._roster.find(body.to.agent_id)
             reply = await self._delivery.deliver(body.to.agent_id, _with_birth(body, target))
+            if reply.address is None and body.to.host_id not in {"", self._roster.me.host_id}:
+                # It came here since that address was written.
+                found = self._roster.find(body.to.agent_id)
+                address = None if found is None else self._roster.ref(found)
+                reply = msgspec.structs.replace(reply, address=address)
         else:
             deadline = asyncio.get_running_loop().time() + message.budget_ms / 1000
             reply = await self._forwarding.send_to(body.to, message, body.body, deadline=deadline)

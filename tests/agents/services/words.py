@@ -68,8 +68,8 @@ class Splitter(Paglet[SplitterState]):
         return count or None  # type: ignore[return-value]
 
     @handles("sleep")
-    def rest(self, wakes: bool) -> None:
-        self.deactivate(DeactivationPolicy(activate_on_message=wakes, queue_messages=wakes))
+    def rest(self, wakes: bool, keeps: bool = False) -> None:
+        self.deactivate(DeactivationPolicy(activate_on_message=wakes, queue_messages=keeps))
 
 
 class Bare(Paglet[None]):
@@ -118,13 +118,25 @@ class Caller(Paglet[CallerState]):
         self.handle: Any = None
 
     @handles("find")
-    def find(self, all_of_them: bool = False) -> list[str]:
-        """Find the best provider, or all; return their hosts."""
-        services = self.context.services
-        if all_of_them:
-            return [handle.record.host_name for handle in services.lookup_all(SPLITTER)]
-        self.handle = services.require(SPLITTER)
-        return [self.handle.record.host_name]
+    def find(self) -> list[str]:
+        """Find the best provider and keep its handle; return the hosts of all."""
+        self.handle = self.context.services.require(SPLITTER)
+        return [each.record.host_name for each in self.context.services.lookup_all(SPLITTER)]
+
+    @handles("call-all")
+    def call_all(self, text: str) -> list[str]:
+        """Call every provider; return where each has answered."""
+        found = self.context.services.lookup_all(SPLITTER)
+        return [handle.call(SPLIT, Text(text)).host for handle in found]
+
+    @handles("call-wrong")
+    def call_wrong(self) -> list[object]:
+        """Send a request that does not fit; return what was wrong with it."""
+        try:
+            self.handle.call(SPLIT, Text("a", "many"))  # type: ignore[arg-type]
+        except PagletsError as error:
+            return [type(error).__name__, error.detail["operation"], error.detail["field"]]
+        return []
 
     @handles("call")
     def call(self, text: str, limit: int = 100) -> dict[str, object]:
