@@ -4,42 +4,11 @@ import json
 import re
 import shlex
 import shutil
-import uuid
-from pathlib import Path
 
 import pytest
 
 from paglets.testing import wait_until
-from paglets.testing.localhost import free_ports
-from paglets.testing.reaper import PROJECT_LABEL, sweep, watch
-from tests.docker.shell import Shell
-
-
-class Project(Shell):
-    """The compose file as a project of its own, beside whatever else runs on the engine."""
-
-    def __init__(self, image: str, home: Path) -> None:
-        self.name = f"paglets-test-{uuid.uuid4().hex[:8]}"
-        self.port = free_ports(1)[0]
-        super().__init__(
-            {
-                "COMPOSE_PROJECT_NAME": self.name,
-                "PAGLETS_IMAGE": image,
-                "PAGLETS_PORT": str(self.port),
-                "PAGLETS_HOME": str(home),
-            }
-        )
-        watch(f"{PROJECT_LABEL}={self.name}")
-
-    def log(self, service: str) -> list[str]:
-        told = self.run(f"docker compose logs --no-log-prefix {service}")
-        return told.replace("\x1b[2K", "").splitlines()  # compose 2.26 erases lines, pipe or not
-
-    def online(self, service: str, *, profile: str = "") -> list[str]:
-        """Return the names of the hosts that one sees online."""
-        chosen = f"--profile {profile} " if profile else ""
-        line = f"docker compose {chosen}exec -T {service} paglets mesh hosts --online --json"
-        return sorted(host["name"] for host in json.loads(self.run(line)))
+from tests.docker.composeproject import Project
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +18,7 @@ def project(paglets_image, tmp_path_factory):
     project = Project(paglets_image, tmp_path_factory.mktemp("home"))
     project.run("docker compose up --detach --wait")
     yield project
-    project.run("docker compose --profile '*' down --volumes --timeout 3")
-    sweep(f"{PROJECT_LABEL}={project.name}")
+    project.remove()
 
 
 @pytest.fixture(scope="module")
@@ -128,11 +96,11 @@ def test_hosts_without_multicast_form_a_mesh_of_their_own(project):
         "docker compose --profile seeds-only up --detach --wait seed-alpha seed-beta seed-gamma"
     )
     wait_until(
-        lambda: project.online("seed-gamma", profile="seeds-only") == ["alpha", "beta", "gamma"],
+        lambda: project.online("seed-gamma") == ["alpha", "beta", "gamma"],
         timeout=60,
         what="three hosts are online",
         interval=0.5,
-        story=lambda: str(project.online("seed-gamma", profile="seeds-only")),
+        story=lambda: str(project.online("seed-gamma")),
     )
 
 
