@@ -10,7 +10,7 @@ set -eu
 BASE_IMAGE="${BASE_IMAGE:-python:3.13-slim}"
 SUITE=trixie                         # first Debian suite with engine >= 25, compose v2, Python 3.13
 PREFIX=/opt/docker-engine            # where the newer packages are unpacked on an older Debian
-POOL=172.30.0.0/16                   # every container network comes from here
+POOL=172.30                          # the /16 that every container network comes from
 LOG=/var/log/dockerd.log
 CACHE="${TMPDIR:-/tmp}/docker-engine-cache"
 
@@ -25,9 +25,12 @@ apt_install() {
 # Unpack packages of $SUITE into $PREFIX, leaving the machine's own packages alone.
 unpack_newer() {
     mkdir -p "$CACHE/lists/partial" "$CACHE/debs" "$PREFIX"
-    sed -E "s/^(Suites:).*/\1 $SUITE/" /etc/apt/sources.list.d/debian.sources |
-        awk 'BEGIN { RS = "" } NR == 1' >"$CACHE/$SUITE.sources"
-    opts="-o Dir::Etc::SourceList=$CACHE/$SUITE.sources -o Dir::Etc::SourceParts=/dev/null
+    # shellcheck disable=SC2016  # apt's own variables
+    mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
+        awk -v suite="$VERSION_CODENAME" '$2 == suite && $3 == "main" { print $1; exit }')
+    [ -n "$mirror" ] || { say "apt knows no Debian mirror: see /etc/apt/sources.list.d"; exit 1; }
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $SUITE main" >"$CACHE/$SUITE.list"
+    opts="-o Dir::Etc::SourceList=$CACHE/$SUITE.list -o Dir::Etc::SourceParts=/dev/null
           -o Dir::State::Lists=$CACHE/lists -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
     # shellcheck disable=SC2086  # $opts is a list of words
     apt-get -qq $opts update >/dev/null
@@ -59,14 +62,25 @@ install_plugins() {
     done
 }
 
+# An engine that was killed leaves its pid file; where the number is another process's by now, a new
+# engine would take that for itself.
+forget_killed() {
+    pid=$(cat "$1" 2>/dev/null) || return 0
+    [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ] || rm -f "$1"
+}
+
 start_engine() {
+    forget_killed /var/run/docker.pid dockerd
+    forget_killed /var/run/docker/containerd/containerd.pid containerd
+    uplink=$(ip -o route get 192.0.2.254 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p')
+    # A job that runs in a container of such an engine must not use the same addresses again.
+    ! ip -o -4 address show dev "${uplink:-lo}" | grep -q "inet $POOL\." || POOL=172.28
     # Container networks live in one pool, and what no bridge answers for stops here instead of
     # leaving the machine by its default route. The bridges take over the uplink's MTU.
-    ip route replace unreachable "$POOL" metric 4096 2>/dev/null || true
-    uplink=$(ip -o route get 192.0.2.254 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p')
+    ip route replace unreachable "$POOL.0.0/16" metric 4096 2>/dev/null || true
     mtu=$(cat "/sys/class/net/${uplink:-eth0}/mtu" 2>/dev/null || echo 1500)
     PATH="$PREFIX/usr/sbin:$PREFIX/usr/bin:$PATH" setsid nohup dockerd --mtu "$mtu" \
-        --bip 172.30.255.1/24 --default-address-pool "base=$POOL,size=24" >"$LOG" 2>&1 </dev/null &
+        --bip "$POOL.255.1/24" --default-address-pool "base=$POOL.0.0/16,size=24" >"$LOG" 2>&1 </dev/null &
     tries=0
     until have_engine; do
         tries=$((tries + 1))
@@ -98,21 +112,21 @@ announce() {
     else
         command -v dockerd >/dev/null || [ -x "$PREFIX/usr/sbin/dockerd" ] ||
             say "will install: Debian packages of a Docker engine (on bookworm those of $SUITE, unpacked into $PREFIX)"
-        say "will start: dockerd in the background, with its log in $LOG"
-        say "will change: the route to $POOL, the pool of all container networks"
+        say "will start, unless one answers then: dockerd in the background, with its log in $LOG"
+        say "will change: the route to $POOL.0.0/16, or 172.28.0.0/16 where that is taken: container networks"
     fi
     for plugin in compose buildx; do
         docker "$plugin" version >/dev/null 2>&1 || say "will link: the $plugin plugin into ~/.docker/cli-plugins"
     done
-    docker image inspect "$BASE_IMAGE" >/dev/null 2>&1 || say "will provide: the image $BASE_IMAGE"
+    docker image inspect "$BASE_IMAGE" >/dev/null 2>&1 || say "will provide: the image $BASE_IMAGE, where no registry answers by debootstrap"
 }
 
 announce
 if ! have_engine; then
     [ "$(id -u)" = 0 ] || { say "no Docker engine answers, and only root can install one"; exit 1; }
     command -v dockerd >/dev/null || [ -x "$PREFIX/usr/sbin/dockerd" ] || { say "installing the engine"; install_engine; }
-    say "starting the engine"
-    start_engine
+    # A job in a container may have been given the engine's socket, and lacked the command only.
+    have_engine || { say "starting the engine"; start_engine; }
 fi
 install_plugins
 provide_base_image
