@@ -20,6 +20,7 @@ from paglets.model.enums import Durability, Hook, RestartPolicy, require_enum
 from paglets.model.errors import ClassLoadError
 from paglets.model.manifest import AutoStartManifest, ClassManifest, ContractManifest
 from paglets.wire.codec import StateCodec
+from paglets.wire.jsonvalues import encode_json_value
 
 _TRAVEL_HOOKS = frozenset(
     {Hook.ON_DISPATCHING, Hook.ON_ARRIVAL, Hook.ON_REVERTING, Hook.ON_MOVE_FAILED}
@@ -47,12 +48,15 @@ def class_name_of(cls: type) -> str:
 
 
 def encode_initial_state(state: object) -> bytes:
-    """Return an instance of a State as the JSON that a creator sends.
+    """Return an instance of a State, or a dict of its fields, as the JSON that a creator sends.
 
     Raises:
         StateError: A value does not fit, or JSON cannot hold it.
+        TypeError: A dict holds a value that is not JSON-compatible.
         ClassLoadError: Its class cannot be a State.
     """
+    if isinstance(state, dict):
+        return encode_json_value(state, "state")
     return StateCodec.for_class(type(state)).to_json(state)
 
 

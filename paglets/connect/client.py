@@ -55,7 +55,8 @@ class Client:
 
         Args:
             cls_or_name: A Paglet class, or `module:QualName` where it cannot be imported here.
-            state: Instance of its State; None for the defaults.
+            state: Instance of its State, or a dict of its fields as JSON where the class cannot be
+                imported; None for the defaults.
             host: Name, HostRef or URL; None for the entry host.
             agent_id: A fixed id; None for a new one.
 

@@ -45,6 +45,16 @@ def test_create_sends_the_state_and_an_idempotency_key(client, mesh):
     assert (class_name, state, len(key)) == (CLASS, b'{"visits":["alpha"]}', 32)
 
 
+def test_create_takes_the_state_as_a_dict_where_the_class_cannot_be_imported(client, mesh):
+    client.create(CLASS, {"visits": ["x"]})
+    assert mesh.alpha.calls[0][2] == b'{"visits":["x"]}'
+
+
+def test_a_state_that_is_no_json_is_refused_before_anything_is_asked(client, mesh):
+    with pytest.raises(TypeError, match=r"state\['when'\]"):
+        client.create(CLASS, {"when": object()})
+
+
 def test_create_works_on_a_host_behind_the_entry(client, mesh):
     for host in ("beta", mesh.hosts.refs["beta"], mesh.beta.url):
         client.create(CLASS, host=host)
