@@ -95,6 +95,17 @@ if TYPE_CHECKING:
     from paglets.model.message import JsonValue, Message
     from paglets.model.refs import HostRef, PagletProxyRef
     from paglets.model.transfer import Target, TransferTicket
+    from paglets.system.compute_slots.contract import (
+        JobFailure,
+        JobOutcome,
+        JobPhase,
+        JobReport,
+        JobWishes,
+    )
+    from paglets.system.compute_slots.handle import JobHandle, submit_job
+    from paglets.system.compute_slots.job import ComputeJob
+    from paglets.system.compute_slots.needs import Needs
+    from paglets.system.compute_slots.record import JobState
 
 __all__ = [
     "ActivationEvent",
@@ -107,6 +118,7 @@ __all__ = [
     "ClassNotAllowedError",
     "CloneEvent",
     "CodeVersionError",
+    "ComputeJob",
     "ConflictError",
     "ContextEvent",
     "CreationEvent",
@@ -128,6 +140,13 @@ __all__ = [
     "InvalidNameError",
     "InvalidRequestError",
     "Itinerary",
+    "JobFailure",
+    "JobHandle",
+    "JobOutcome",
+    "JobPhase",
+    "JobReport",
+    "JobState",
+    "JobWishes",
     "JsonValue",
     "LaunchConfigError",
     "LaunchConfigSyncAction",
@@ -138,6 +157,7 @@ __all__ = [
     "MobilityEvent",
     "MoveFailedEvent",
     "MoveInDoubtError",
+    "Needs",
     "NotFoundError",
     "NotHandledError",
     "Paglet",
@@ -185,6 +205,7 @@ __all__ = [
     "handles",
     "provides",
     "state_locked",
+    "submit_job",
 ]
 
 _HOMES = {
@@ -198,6 +219,7 @@ _HOMES = {
     "ClassNotAllowedError": "paglets.model.errors",
     "CloneEvent": "paglets.model.events",
     "CodeVersionError": "paglets.model.errors",
+    "ComputeJob": "paglets.system.compute_slots.job",
     "ConflictError": "paglets.model.errors",
     "ContextEvent": "paglets.model.events",
     "CreationEvent": "paglets.model.events",
@@ -220,6 +242,13 @@ _HOMES = {
     "InvalidRequestError": "paglets.model.errors",
     "LaunchConfigError": "paglets.model.errors",
     "Itinerary": "paglets.agent.itinerary",
+    "JobFailure": "paglets.system.compute_slots.contract",
+    "JobHandle": "paglets.system.compute_slots.handle",
+    "JobOutcome": "paglets.system.compute_slots.contract",
+    "JobPhase": "paglets.system.compute_slots.contract",
+    "JobReport": "paglets.system.compute_slots.contract",
+    "JobState": "paglets.system.compute_slots.record",
+    "JobWishes": "paglets.system.compute_slots.contract",
     "JsonValue": "paglets.model.message",
     "LaunchConfigSyncAction": "paglets.model.enums",
     "LifecycleError": "paglets.model.errors",
@@ -229,6 +258,7 @@ _HOMES = {
     "MobilityEvent": "paglets.model.events",
     "MoveFailedEvent": "paglets.model.events",
     "MoveInDoubtError": "paglets.model.errors",
+    "Needs": "paglets.system.compute_slots.needs",
     "NotFoundError": "paglets.model.errors",
     "NotHandledError": "paglets.model.errors",
     "Paglet": "paglets.agent.paglet",
@@ -275,6 +305,7 @@ _HOMES = {
     "handles": "paglets.agent.handlers",
     "provides": "paglets.agent.handlers",
     "state_locked": "paglets.agent.statelock",
+    "submit_job": "paglets.system.compute_slots.handle",
 }
 """The module each name comes from."""
 
