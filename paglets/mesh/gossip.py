@@ -255,7 +255,7 @@ class Mesh:
 
         Raises:
             InvalidNameError: `kind` is no name.
-            TooLargeError: `key` or `payload` is too long.
+            TooLargeError: `key` or `payload` is too long, or this host has too many records.
         """
         parse_name(kind, what="record kind")
         if len(key) > KEY_LIMIT or len(payload or b"") > PAYLOAD_LIMIT_BYTES:

@@ -20,14 +20,16 @@ from paglets.mesh.comparer import Comparer
 from paglets.mesh.instructions import Instruction, NotifySelf, SelfChange
 from paglets.mesh.joiner import Joiner
 from paglets.mesh.members import Member
-from paglets.mesh.messages import Frame, Gossip, Identity
+from paglets.mesh.messages import Frame, Gossip, Identity, Record
 from paglets.mesh.own_records import OwnRecords
 from paglets.mesh.prober import Prober
+from paglets.mesh.records import OWNER_LIMIT, OWNER_LIMIT_BYTES
 from paglets.mesh.serving import Server
 from paglets.mesh.session import Peer, Session, ignore_end
 from paglets.mesh.statistics import MeshStatistics
 from paglets.mesh.table import Table
 from paglets.mesh.timing import MeshTiming
+from paglets.model.errors import TooLargeError
 
 FORGET_INTERVAL = 60.0
 """Seconds between two clean-ups of the table."""
@@ -135,8 +137,17 @@ class Protocol:
     def set_record(
         self, kind: str, key: str, payload: bytes | None, now: float, *, lazy: bool = False
     ) -> list[Instruction]:
-        """Set or withdraw (None) a record of this host."""
+        """Set or withdraw (None) a record of this host.
+
+        Raises:
+            TooLargeError: All records of this host together would be more than others take in.
+        """
         place, mine = (kind, key), self.table.host_id
+        if not self.table.records.has_room(Record(mine, 0, kind, key, 0, payload)):
+            raise TooLargeError(
+                f"no room for record {kind} {key[:80]!r}: a host has at most {OWNER_LIMIT} "
+                f"records of {OWNER_LIMIT_BYTES} bytes together"
+            )
         if payload is None and self.table.records.get(mine, kind, key) is None:
             self._own.release(place)  # nobody was told of it
         elif lazy:

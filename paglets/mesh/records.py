@@ -2,7 +2,8 @@
 
 Pure. A record belongs to the host that set it and dies with it. Versions are counted by the owner,
 so of two records of one key the higher version is the newer, whoever tells it. Withdrawn records
-stay as markers for a while; after that the owner's own word (`replace_all`) removes them. How old a
+stay as markers for a while, the latest only; where one is forgotten and a late rumour brings its
+record back, the owner's own word (`replace_all`) removes it. How old a
 record is goes along with it as a length of time: clocks of two hosts are never compared.
 """
 
@@ -18,6 +19,10 @@ RecordKey = tuple[str, str]
 
 OWNER_LIMIT = 2000
 """Records kept of one owner; more are not taken in, so that no member can fill our memory."""
+OWNER_LIMIT_BYTES = 448 * 1024
+"""Bytes kept of one owner, as `size_of` counts them: all of them fit into one frame."""
+MARKER_LIMIT = 256
+"""Markers of withdrawn records kept of one owner, the latest: an owner may withdraw any number."""
 
 
 def record_mark(record: Record) -> int:
@@ -27,6 +32,11 @@ def record_mark(record: Record) -> int:
     return mark_of(record.host_id, record.generation, record.kind, record.key, record.version)
 
 
+def size_of(record: Record) -> int:
+    """Return about how many bytes a record has in memory and on the wire."""
+    return 80 + len(record.kind) + len(record.key) + len(record.payload or b"")
+
+
 class Records:
     """All records this host knows, by owner and by kind."""
 
@@ -34,7 +44,8 @@ class Records:
         self._owners: dict[str, dict[RecordKey, Record]] = {}
         self._kinds: dict[str, dict[tuple[str, str], Record]] = {}
         self._marks: dict[str, int] = {}
-        self._withdrawn: dict[tuple[str, RecordKey], float] = {}
+        self._sizes: dict[str, int] = {}
+        self._withdrawn: dict[str, dict[RecordKey, float]] = {}
         self._newest: dict[str, int] = {}
         self._set: dict[tuple[str, RecordKey], float] = {}
         self.digest = 0
@@ -50,8 +61,10 @@ class Records:
             record.version,
         ):
             return False
-        if known is None and len(owned) >= OWNER_LIMIT:
+        if not self.has_room(record):
             return False
+        change = _live_size(record) - (_live_size(known) if known else 0)
+        self._sizes[record.host_id] = self._sizes.get(record.host_id, 0) + change
         owned[place] = record
         self._set[record.host_id, place] = now - record.age
         self._newest[record.host_id] = max(self.newest(record.host_id), record.version)
@@ -59,11 +72,37 @@ class Records:
         by_kind = self._kinds.setdefault(record.kind, {})
         if record.payload is None:
             by_kind.pop((record.host_id, record.key), None)
-            self._withdrawn[record.host_id, place] = now
+            self._mark_withdrawn(record.host_id, place, now)
         else:
             by_kind[record.host_id, record.key] = record
-            self._withdrawn.pop((record.host_id, place), None)
+            self._withdrawn.get(record.host_id, {}).pop(place, None)
         return True
+
+    def has_room(self, record: Record) -> bool:
+        """Whether a record may be taken in beside what is known of its owner."""
+        if record.payload is None:
+            return True
+        owner, place = record.host_id, (record.kind, record.key)
+        owned = self._owners.get(owner, {})
+        known = owned.get(place)
+        is_new = known is None or known.payload is None
+        live = len(owned) - len(self._withdrawn.get(owner, {}))
+        if is_new and live >= OWNER_LIMIT:
+            return False
+        before = _live_size(known) if known else 0
+        return self._sizes.get(owner, 0) - before + size_of(record) <= OWNER_LIMIT_BYTES
+
+    def _mark_withdrawn(self, owner: str, place: RecordKey, now: float) -> None:
+        markers = self._withdrawn.setdefault(owner, {})
+        markers.pop(place, None)
+        markers[place] = now
+        if len(markers) > MARKER_LIMIT:
+            self._forget_marker(owner, next(iter(markers)))
+
+    def _forget_marker(self, owner: str, place: RecordKey) -> None:
+        del self._withdrawn[owner][place]
+        del self._owners[owner][place]
+        self._set.pop((owner, place), None)
 
     def renew(self, owner: str, generation: int) -> list[Record]:
         """Move the records of an owner to another generation of it, and return them."""
@@ -78,11 +117,12 @@ class Records:
         """Forget everything of an owner; return whether there was anything."""
         owned = self._owners.pop(owner, None)
         self._newest.pop(owner, None)
+        self._withdrawn.pop(owner, None)
+        self._sizes.pop(owner, None)
         if owned is None:
             return False
         for place, record in owned.items():
             self._kinds.get(record.kind, {}).pop((owner, record.key), None)
-            self._withdrawn.pop((owner, place), None)
             self._set.pop((owner, place), None)
         self._mark(owner, self._marks.get(owner, 0))
         return True
@@ -108,6 +148,7 @@ class Records:
                 continue
             self._kinds.get(record.kind, {}).pop((owner, record.key), None)
             self._mark(owner, record_mark(owned.pop(place)))
+            self._sizes[owner] -= size_of(record)
             self._set.pop((owner, place), None)
             changed.append(msgspec.structs.replace(record, payload=None))
         return changed
@@ -142,11 +183,10 @@ class Records:
 
     def forget_withdrawn(self, before: float) -> None:
         """Forget the markers of records withdrawn before this time."""
-        for (owner, place), when in list(self._withdrawn.items()):
-            if when < before:
-                del self._withdrawn[owner, place]
-                self._owners.get(owner, {}).pop(place, None)
-                self._set.pop((owner, place), None)
+        for owner, markers in self._withdrawn.items():
+            for place, when in list(markers.items()):
+                if when < before:
+                    self._forget_marker(owner, place)
 
     def _mark(self, owner: str, change: int) -> None:
         self.digest ^= change
@@ -155,3 +195,7 @@ class Records:
             self._marks[owner] = mark
         else:
             self._marks.pop(owner, None)
+
+
+def _live_size(record: Record) -> int:
+    return 0 if record.payload is None else size_of(record)

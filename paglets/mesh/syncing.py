@@ -1,14 +1,19 @@
 """Comparing two tables in three steps: rows, what I know better and want, what you wanted.
 
 Pure functions over a table; the engine sends what they return. A comparison costs about 55 bytes a
-member, so it happens only where digests differ.
+member, so it happens only where digests differ. Records that do not fit into one frame follow with
+the next comparisons: those of one owner go together, so each comparison ends some difference.
 """
 
-from itertools import chain
+from collections.abc import Iterable
 
 from paglets.mesh.members import NOTHING, Change, Member, MemberEvent, Outcome, is_live, precedence
 from paglets.mesh.messages import Push, PushPull, PushPullAnswer, Record, Row, State
+from paglets.mesh.records import size_of
 from paglets.mesh.table import Table
+
+RECORDS_LIMIT_BYTES = 512 * 1024
+"""Bytes of records in one step; a frame has room for as much again of members."""
 
 
 def summary(table: Table) -> PushPull:
@@ -34,8 +39,8 @@ def compare(
     outcome = NOTHING
     want: list[str] = []
     states: list[State] = []
-    records: list[Record] = []
-    own, is_own_told = table.host_id, False
+    owners: list[str] = []
+    own = table.host_id
     for row in request.rows:
         known = table.members.get(row.host_id)
         if row.host_id != own and (known is None or _edition(known) < _edition_of(row)):
@@ -49,14 +54,16 @@ def compare(
         if state is not None:
             states.append(state)
         if is_record_news:
-            records.extend(table.records.dated(row.host_id, now))
-            is_own_told = is_own_told or row.host_id == own
+            owners.append(row.host_id)
             if row.host_id != own:
                 want.append(row.host_id)
-    states.extend(_unmentioned(table, {row.host_id for row in request.rows}, records, now))
-    own_version = table.records.newest(own) if is_own_told else None
+    unmentioned = _unmentioned(table, {row.host_id for row in request.rows})
+    states.extend(unmentioned)
+    owners.extend(state.host_id for state in unmentioned)
+    own_version = table.records.newest(own) if own in owners else None
     remembered = _remembered_boots(table, peer, request.boots)
-    answer = PushPullAnswer(tuple(states), tuple(records), tuple(want), own_version, remembered)
+    records = _records_of(table, owners, now)
+    answer = PushPullAnswer(tuple(states), records, tuple(want), own_version, remembered)
     return answer, outcome
 
 
@@ -67,18 +74,30 @@ def fulfil(table: Table, want: tuple[str, ...], now: float) -> Push:
     states = tuple(
         State(m.host_id, m.generation, m.incarnation, m.status, m.identity) for m in known
     )
-    records = tuple(record for m in known for record in table.records.dated(m.host_id, now))
+    records = _records_of(table, (m.host_id for m in known), now)
     return Push(states, records, own_version=table.records.newest(own))
 
 
 def whole(table: Table, now: float) -> tuple[tuple[State, ...], tuple[Record, ...]]:
-    """Return everything, for a newcomer."""
+    """Return everything, for a newcomer; of very many records those that fit."""
     members = table.members.values()
     states = tuple(
         State(m.host_id, m.generation, m.incarnation, m.status, m.identity) for m in members
     )
-    records = (table.records.dated(m.host_id, now) for m in members)
-    return states, tuple(chain.from_iterable(records))
+    return states, _records_of(table, (m.host_id for m in members), now)
+
+
+def _records_of(table: Table, owners: Iterable[str], now: float) -> tuple[Record, ...]:
+    """Return the records of as many owners as fit, our own first: these are told completely."""
+    told: list[Record] = []
+    room = RECORDS_LIMIT_BYTES
+    for owner in sorted(owners, key=lambda host_id: host_id != table.host_id):
+        theirs = table.records.dated(owner, now)
+        room -= sum(map(size_of, theirs))
+        if room < 0 and told:
+            break
+        told.extend(theirs)
+    return tuple(told)
 
 
 def take_in(table: Table, body: PushPullAnswer | Push, peer: str, now: float) -> Outcome:
@@ -122,25 +141,13 @@ def _better(table: Table, row: Row) -> tuple[State | None, bool]:
     return state, differs and (both_live or known.is_live)
 
 
-def _unmentioned(
-    table: Table, mentioned: set[str], records: list[Record], now: float
-) -> list[State]:
-    """Return members the other side has never heard of, and add their records to `records`."""
-    states = []
-    for member in table.members.values():
-        if member.host_id in mentioned:
-            continue
-        states.append(
-            State(
-                member.host_id,
-                member.generation,
-                member.incarnation,
-                member.status,
-                member.identity,
-            )
-        )
-        records.extend(table.records.dated(member.host_id, now))
-    return states
+def _unmentioned(table: Table, mentioned: set[str]) -> list[State]:
+    """Return members the other side has never heard of."""
+    return [
+        State(m.host_id, m.generation, m.incarnation, m.status, m.identity)
+        for m in table.members.values()
+        if m.host_id not in mentioned
+    ]
 
 
 def _edition(member: Member) -> tuple[int, int]:

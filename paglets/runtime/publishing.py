@@ -16,7 +16,9 @@ log = logging.getLogger(__name__)
 
 SHARED_LIMIT = 256
 """Providers of one host that the others are told of. Each costs every host of the mesh about 250
-bytes of memory, and a newcomer gets them all in one answer."""
+bytes of memory, and a newcomer gets them all in few answers."""
+SHARED_LIMIT_BYTES = 192 * 1024
+"""Bytes of their records together, of the 448 KiB that the mesh takes of one host."""
 PAUSE = 0.2
 """Seconds between two rounds of telling: as long as gossip takes to the next round anyway."""
 
@@ -55,23 +57,31 @@ class Publisher:
         self._told = wanted
 
     def _wanted(self) -> dict[str, bytes]:
-        records, left_out = shared(self._registry, SHARED_LIMIT)
-        if left_out and not self.left_out:
-            self._recorder.record(
-                "service",
-                f"has {len(records) + left_out} providers of services for the mesh and tells it of "
-                f"{len(records)}: the others are found on this host only",
-                level="warning",
-            )
-        self.left_out = left_out
-        wanted = {}
+        wanted: dict[str, bytes] = {}
+        room, records = SHARED_LIMIT_BYTES, shared(self._registry)
         for record in records:
             try:
-                wanted[service_key(record)] = encode_service(record)
+                payload = encode_service(record)
             except TooLargeError as error:
                 # What a paglet advertises by itself was refused before; a class did not fit.
                 log.warning("%s", error.message)
+                continue
+            room -= len(payload)
+            if len(wanted) >= SHARED_LIMIT or room < 0:
+                break
+            wanted[service_key(record)] = payload
+        self._note_left_out(len(records), len(wanted))
         return wanted
+
+    def _note_left_out(self, count: int, told: int) -> None:
+        if count > told and not self.left_out:
+            self._recorder.record(
+                "service",
+                f"has {count} providers of services for the mesh and tells it of {told}: the "
+                "others are found on this host only",
+                level="warning",
+            )
+        self.left_out = count - told
 
     def warnings(self) -> list[str]:
         """Return what an operator should know."""
@@ -79,5 +89,6 @@ class Publisher:
             return []
         return [
             f"{self.left_out} of this host's service providers are not told to the mesh, which "
-            f"takes {SHARED_LIMIT} of a host: let some be ServiceScope.LOCAL, or end them"
+            f"takes {SHARED_LIMIT} of a host, of {SHARED_LIMIT_BYTES // 1024} KiB together: let "
+            "some be ServiceScope.LOCAL, or end them"
         ]

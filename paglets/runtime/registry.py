@@ -83,10 +83,10 @@ class Registry:
         return (offer.record for offer in self.offers())
 
 
-def shared(records: Iterable[ServiceBody], limit: int) -> tuple[list[ServiceBody], int]:
-    """Return the records other hosts are told, and how many are left out beyond `limit`.
+def shared(records: Iterable[ServiceBody]) -> list[ServiceBody]:
+    """Return the records that other hosts are told, the most important first.
 
-    Where there are too many each contract gets its first providers told before any gets more, so
+    Where there are too many, each contract gets its first providers told before any gets more, so
     that none is lost to others because another has very many.
     """
     ranked: list[tuple[int, ServiceBody]] = []
@@ -97,7 +97,7 @@ def shared(records: Iterable[ServiceBody], limit: int) -> tuple[list[ServiceBody
             counts[record.name, record.version] = rank + 1
             ranked.append((rank, record))
     ranked.sort(key=lambda pair: pair[0])
-    return [record for _, record in ranked[:limit]], max(0, len(ranked) - limit)
+    return [record for _, record in ranked]
 
 
 def _nothing() -> None:

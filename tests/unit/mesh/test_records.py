@@ -2,7 +2,14 @@ import pytest
 
 from paglets.mesh.messages import Record
 from paglets.mesh.own_records import OwnRecords
-from paglets.mesh.records import OWNER_LIMIT, Records
+from paglets.mesh.records import (
+    MARKER_LIMIT,
+    OWNER_LIMIT,
+    OWNER_LIMIT_BYTES,
+    Records,
+    record_mark,
+    size_of,
+)
 from paglets.mesh.timing import LAN
 
 
@@ -51,6 +58,29 @@ def test_dropping_an_owner_leaves_the_others(records):
     assert records.drop("b")
     assert not records.drop("b")
     assert [r.key for r in records.of_kind("service")] == ["y"]
+
+
+def test_an_owner_may_withdraw_any_number_of_records_and_set_others(records):
+    for number in range(OWNER_LIMIT + 10):
+        assert records.put(record(f"k{number}", 2 * number + 1), 0.0)
+        assert records.put(record(f"k{number}", 2 * number + 2, payload=None), 0.0)
+    assert len(records.of("b")) == MARKER_LIMIT
+    assert records.put(record("last", 10**6), 0.0)
+    assert records.digest == records.mark("b") == record_mark(record("last", 10**6))
+    assert not records.put(record(f"k{OWNER_LIMIT}", 1), 0.0)
+
+
+def test_no_owner_fills_our_memory_by_bytes_either(records):
+    wide = bytes(4000)
+    kept = [n for n in range(200) if records.put(record(f"k{n}", n + 1, wide), 0.0)]
+    assert len(kept) == OWNER_LIMIT_BYTES // size_of(record("k100", payload=wide))
+    assert records.put(record("k0", 1000, b"small"), 0.0)
+    assert records.put(record("small", 1001, b"x"), 0.0)
+    records.put(record("k1", 1002, payload=None), 0.0)
+    assert records.put(record("k199", 1003, wide), 0.0)
+    assert records.put(record("k0", 1, wide, owner="c"), 0.0)
+    records.drop("b")
+    assert records.put(record("k0", 1, wide), 0.0)
 
 
 def test_the_owners_own_list_removes_what_is_not_on_it(records):

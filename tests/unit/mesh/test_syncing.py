@@ -1,7 +1,20 @@
 import pytest
 
 from paglets.mesh import syncing
-from paglets.mesh.messages import Alive, Dead, Identity, Left, PushPullAnswer, Record
+from paglets.mesh.messages import (
+    PROTOCOL,
+    Alive,
+    Dead,
+    Frame,
+    Identity,
+    Joined,
+    Left,
+    PushPullAnswer,
+    Record,
+    decode_frame,
+    encode_frame,
+)
+from paglets.mesh.records import OWNER_LIMIT_BYTES, size_of
 from paglets.mesh.table import Table
 from paglets.mesh.timing import LAN
 from paglets.model.enums import MemberStatus
@@ -127,3 +140,40 @@ def test_a_newcomer_gets_everything():
     syncing.take_in(newcomer, PushPullAnswer(states, records), "id-a", 1.0)
     assert newcomer.members["id-c"].status is MemberStatus.DEAD
     assert newcomer.records.of_kind("service") == (record("b", age=1),)
+
+
+def wide_table(name, owners):
+    """A table of hosts each of which has told as much as it may."""
+    table = table_of(name, *(alive(owner) for owner in owners))
+    wide = bytes(4096)
+    for owner in owners:
+        for number in range(OWNER_LIMIT_BYTES // size_of(record(owner, 1, wide, "k100"))):
+            table.records.put(record(owner, number + 1, wide, f"k{number}"), 0.0)
+    return table
+
+
+def test_what_a_newcomer_is_told_fits_into_a_frame_however_much_there_is():
+    table = wide_table("a", [f"h{number}" for number in range(8)])
+    states, records = syncing.whole(table, 0.0)
+    assert len(states) == 9
+    assert 0 < len(records) < len(table.records.of_kind("service"))
+    frame = Frame(PROTOCOL, "id-a", 10, 0, 0, Joined(states, records))
+    assert decode_frame(encode_frame(frame)) == frame
+
+
+def test_records_that_do_not_fit_follow_with_the_next_comparisons():
+    owners = [f"h{number}" for number in range(5)]
+    told, asker = wide_table("a", owners), table_of("b", *map(alive, owners))
+    for _ in owners:
+        assert asker.digest != told.digest
+        exchange(asker, told)
+    known = {table: len(table.records.of_kind("service")) for table in (told, asker)}
+    assert known[told] == known[asker] > 0
+
+
+def test_an_owner_tells_its_own_records_completely_before_those_of_others():
+    owners = ["h1", "a", "h2"]
+    told = wide_table("a", owners)
+    records = syncing.fulfil(told, ("h1", "h2"), 0.0).records
+    own = told.records.of("a")
+    assert records[: len(own)] == own

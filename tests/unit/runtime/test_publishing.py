@@ -112,6 +112,19 @@ def test_a_host_with_very_many_providers_tells_of_some_and_says_so(monkeypatch):
     )
 
 
+def test_many_wide_records_are_told_as_far_as_the_mesh_has_room(monkeypatch):
+    monkeypatch.setattr(publishing, "SHARED_LIMIT_BYTES", 500)
+
+    async def scenario(bench):
+        for number in range(3):
+            bench.offer("wide", agent_id=f"a{number}", metadata={"a": "b" * 200})
+        await asyncio.sleep(PAUSE)
+
+    bench = run(scenario)
+    assert bench.keys == ["wide/1/a0", "wide/1/a1"]
+    assert bench.publisher.left_out == 1
+
+
 def test_a_record_that_does_not_fit_is_left_out_and_holds_nothing_up(caplog):
     async def scenario(bench):
         bench.offer("wide", metadata={"a": "b" * 5000})

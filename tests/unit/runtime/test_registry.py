@@ -53,20 +53,18 @@ def test_each_change_is_told_and_nothing_else():
 
 def test_only_services_of_the_mesh_are_shared():
     records = [offer("open").record, offer("own", scope=ServiceScope.LOCAL).record]
-    assert shared(records, 10) == ([records[0]], 0)
+    assert shared(records) == [records[0]]
 
 
-def test_beyond_the_limit_every_contract_keeps_its_first_providers():
+def test_first_providers_of_every_contract_are_shared_before_second_ones():
     many = [offer("many", agent_id=f"m{number}").record for number in range(5)]
     few = [offer("few", agent_id=f"f{number}").record for number in range(2)]
     other = offer("few", version="2").record
-    told, left_out = shared([*many, *few, other], 4)
-    assert told == [many[0], few[0], other, many[1]]
-    assert left_out == 4
+    told = shared([*many, *few, other])
+    assert told == [many[0], few[0], other, many[1], few[1], *many[2:]]
 
 
 def test_what_is_shared_changes_little_when_a_provider_goes():
     many = [offer("many", agent_id=f"m{number}").record for number in range(9)]
-    before, _ = shared(many, 4)
-    after, _ = shared(many[1:], 4)
+    before, after = shared(many)[:4], shared(many[1:])[:4]
     assert after == [*before[1:], many[4]]
