@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from paglets.agent.autostart import AutoStartSpec
     from paglets.agent.context import PagletContext
     from paglets.agent.contracts import ServiceContract, ServiceOperation
+    from paglets.agent.fanout.gathering import Gathering
+    from paglets.agent.fanout.model import Gathered, Missing, Share
+    from paglets.agent.fanout.plan import FanOut
     from paglets.agent.future import FutureReply, ReplySet
     from paglets.agent.handlers import handles, provides
     from paglets.agent.itinerary import Itinerary, Stop
@@ -31,12 +34,14 @@ if TYPE_CHECKING:
         EnvelopeKind,
         FileMode,
         LaunchConfigSyncAction,
+        MissingReason,
         PagletStatus,
         Priority,
         ResidentLifecycle,
         RestartPolicy,
         ServiceScope,
         Severity,
+        SharePhase,
         TaskPhase,
         UnreachableStop,
     )
@@ -127,10 +132,13 @@ __all__ = [
     "DisposalEvent",
     "Durability",
     "EnvelopeKind",
+    "FanOut",
     "FileMode",
     "ForbiddenError",
     "FullError",
     "FutureReply",
+    "Gathered",
+    "Gathering",
     "HandlerError",
     "HookError",
     "HookTimeoutError",
@@ -154,6 +162,8 @@ __all__ = [
     "MailboxFullError",
     "Message",
     "MessageExpiredError",
+    "Missing",
+    "MissingReason",
     "MobilityEvent",
     "MoveFailedEvent",
     "MoveInDoubtError",
@@ -188,6 +198,8 @@ __all__ = [
     "ServiceReplyError",
     "ServiceScope",
     "Severity",
+    "Share",
+    "SharePhase",
     "StateError",
     "Stop",
     "StorageFullError",
@@ -228,10 +240,13 @@ _HOMES = {
     "DisposalEvent": "paglets.model.events",
     "Durability": "paglets.model.enums",
     "EnvelopeKind": "paglets.model.enums",
+    "FanOut": "paglets.agent.fanout.plan",
     "FileMode": "paglets.model.enums",
     "ForbiddenError": "paglets.model.errors",
     "FullError": "paglets.model.errors",
     "FutureReply": "paglets.agent.future",
+    "Gathered": "paglets.agent.fanout.model",
+    "Gathering": "paglets.agent.fanout.gathering",
     "HandlerError": "paglets.model.errors",
     "HookError": "paglets.model.errors",
     "HookTimeoutError": "paglets.model.errors",
@@ -255,6 +270,8 @@ _HOMES = {
     "MailboxFullError": "paglets.model.errors",
     "Message": "paglets.model.message",
     "MessageExpiredError": "paglets.model.errors",
+    "Missing": "paglets.agent.fanout.model",
+    "MissingReason": "paglets.model.enums",
     "MobilityEvent": "paglets.model.events",
     "MoveFailedEvent": "paglets.model.events",
     "MoveInDoubtError": "paglets.model.errors",
@@ -289,6 +306,8 @@ _HOMES = {
     "ServiceReplyError": "paglets.model.errors",
     "ServiceScope": "paglets.model.enums",
     "Severity": "paglets.model.enums",
+    "Share": "paglets.agent.fanout.model",
+    "SharePhase": "paglets.model.enums",
     "StateError": "paglets.model.errors",
     "Stop": "paglets.agent.itinerary",
     "StorageFullError": "paglets.model.errors",

@@ -120,8 +120,10 @@ class PagletCore(Protocol):
     def dispatch(self, ticket: TransferTicket) -> NoReturn:
         """Check the target, then unwind to move there."""
 
-    def clone(self, ticket: TransferTicket | None) -> PagletProxyRef:
-        """Clone to the target, or here; return the clone's address."""
+    def clone(
+        self, ticket: TransferTicket | None, clone_agent_id: str | None = None
+    ) -> PagletProxyRef:
+        """Clone to the target, or here, with an id chosen before or none; return its address."""
 
     def deactivate(self, policy: DeactivationPolicy) -> NoReturn:
         """Unwind to sleep."""

@@ -135,12 +135,15 @@ class ChildCore:
             raise scope.refusal from error
         scope.depart(Departure(verb=Verb.DISPATCH, ticket=ticket, check_id=checked.check_id))
 
-    def clone(self, ticket: TransferTicket | None) -> PagletProxyRef:
+    def clone(
+        self, ticket: TransferTicket | None, clone_agent_id: str | None = None
+    ) -> PagletProxyRef:
         """Clone and go on."""
         scope = current_scope()
         if scope is not None and scope.kind is ScopeKind.LEAVING:
             raise _is_leaving(Verb.CLONE)
-        request = CloneCall(ticket=ticket, clone_agent_id=self._port.derive_id())
+        clone_id = clone_agent_id or self._port.derive_id()
+        request = CloneCall(ticket=ticket, clone_agent_id=clone_id)
         return self._port.call(CLONE, request, timeout=LIFECYCLE_TIMEOUT).ref
 
     def deactivate(self, policy: DeactivationPolicy) -> NoReturn:

@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Callable
 
+from paglets.agent.fanout.gathering import order_in_state
 from paglets.child.hookcalls import Answer
 from paglets.child.lane import Lane
 from paglets.child.paglet import LivePaglet
 from paglets.child.scope import CallScope, DepartureUnwind, ScopeKind
 from paglets.model.enums import Hook, TaskPhase, Verb
 from paglets.model.errors import LifecycleError, QuiesceTimeoutError
+from paglets.model.events import CloneEvent
 from paglets.wire.calls import CloneState, Quiesce, Quiesced
 
 _MOVES = (Verb.DISPATCH, Verb.RETRACT)
@@ -54,7 +56,10 @@ class Leaving:
         try:
             with paglet.hooks.watch(Hook.ON_CLONING, answer.fail):
                 paglet.hooks.call(Hook.ON_CLONING, call.event, CallScope(ScopeKind.LEAVING))
-            snapshot = paglet.snapshots.copy()
+            event = paglet.hooks.event(Hook.ON_CLONING, call.event)
+            assert isinstance(event, CloneEvent)
+            with order_in_state(paglet.object, event.clone_agent_id):
+                snapshot = paglet.snapshots.copy()
             files = paglet.files.offer(keep=True)
         except (DepartureUnwind, Exception) as error:  # noqa: BLE001 - forwarded to the host
             answer.fail(_plain(error))

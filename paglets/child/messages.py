@@ -7,6 +7,8 @@ the failure of a call that the handler itself made, are the handler's and arrive
 
 from dataclasses import dataclass, field
 
+from paglets.agent.fanout.gathering import take_report
+from paglets.agent.fanout.model import REPORT
 from paglets.child.loader import AnyPaglet
 from paglets.child.loopthread import LoopThread
 from paglets.child.scope import CallScope, ScopeKind
@@ -96,6 +98,8 @@ def scope_of(wire: WireMessage, agent_id: str, *, derives: bool) -> CallScope:
 
 def invoke(paglet: AnyPaglet, message: Message, loop: LoopThread) -> object:
     """Call the handler, in the present thread or loop, and return what it returns."""
+    if message.kind == REPORT:
+        return take_report(message)
     provider = paglet.routes.provider(message.kind)
     if provider is not None:
         return loop.finish(provider.call(paglet, message))

@@ -6,6 +6,7 @@ Only a place where the parts meet: it decides nothing.
 from collections.abc import Callable
 
 from paglets.agent.context import PagletContext
+from paglets.agent.fanout.working import Worker, order_of
 from paglets.agent.introspection import overridden_hooks
 from paglets.agent.statelock import StateLock
 from paglets.child.activity import Activity
@@ -82,9 +83,14 @@ class LivePaglet:
         hooks = overridden_hooks(loaded.cls)
         self.hooks = HookCalls(self.object, hooks, self.loop, call.hook_timeout_ms / 1000)
         self.travel = Travel(self.object, loaded.itinerary_field, self.loop)
+        order = order_of(self.object)
+        if order is not None:
+            code: Callable[[], object] | None = Worker(self.object, order).run
+        else:
+            code = self.object.run if "run" in hooks else None
         self.run = Activity(
             f"run of {loaded.cls.__name__}",
-            self.object.run if "run" in hooks else None,
+            code,
             port=self.port,
             gate=self.gate,
             loop=self.loop,

@@ -116,6 +116,40 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
+class MissingReason(StrEnum):
+    """Why a FanOut has no result of a host."""
+
+    UNKNOWN = "unknown"
+    """No host of this name is known."""
+    DEAD = "dead"
+    """The host was not online, or went away."""
+    REFUSED = "refused"
+    """It did not take the clone."""
+    SLOW = "slow"
+    """There was no result within the deadline."""
+    FAILED = "failed"
+    """The method raised, or its result could not be sent."""
+    CRASHED = "crashed"
+    """The clone's process ended, or was started again: nothing is done twice."""
+    STOPPED = "stopped"
+    """It was stopped before."""
+
+
+class SharePhase(StrEnum):
+    """How far a FanOut is on one host."""
+
+    PENDING = "pending"
+    """Its clone has not begun."""
+    WORKING = "working"
+    DONE = "done"
+    MISSING = "missing"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing changes any more."""
+        return self in {SharePhase.DONE, SharePhase.MISSING}
+
+
 class TaskPhase(StrEnum):
     """Life-cycle points at which an itinerary runs its tasks."""
 

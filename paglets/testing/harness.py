@@ -97,6 +97,8 @@ class PagletHarness(Generic[P]):
         """Names of the hosts it went to, by itself or by `arrive`."""
         self.clones: list[str] = []
         """Names of the hosts it cloned itself to."""
+        self.verbs: list[tuple[str, str]] = []
+        """Life-cycle verbs that it asked for by proxies, each with the id of the paglet meant."""
         self.created: list[str] = []
         """Class names of the paglets it created."""
         self.is_disposed = False
@@ -332,6 +334,7 @@ class PagletHarness(Generic[P]):
 
     def _on_lifecycle(self, call: ops.Struct) -> ops.Struct:
         assert isinstance(call, ops.LifecycleCall)
+        self.verbs.append((call.verb, call.ref.agent_id))
         return ops.ProxyReply(ref=call.ref)
 
     def _on_depart(self, call: ops.Struct) -> ops.Struct:

@@ -61,7 +61,7 @@ class CloneCall(Struct, frozen=True, kw_only=True):
     ticket: TransferTicket | None = None
     """None: on this host."""
     clone_agent_id: str | None = None
-    """Chosen by a MESSAGE paglet so that a second run asks for the same clone."""
+    """Chosen by a MESSAGE paglet so that a second run asks for the same clone, or by FanOut."""
 
 
 class ProxyReply(Struct, frozen=True, kw_only=True):

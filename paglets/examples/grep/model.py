@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from paglets.agent.fanout.plan import FanOut
 from paglets.examples.crew import Phase
 from paglets.model.refs import PagletProxyRef
 
@@ -72,14 +73,20 @@ class GrepRow:
 
 @dataclass
 class Catch:
-    """What a searcher tells its parent."""
+    """What a searcher tells its leader on the way."""
 
     host: str
     hits: list[Hit]
     tally: Tally
-    is_done: bool = False
+
+
+@dataclass
+class Searched:
+    """What a searcher tells its leader at its end."""
+
+    tally: Tally
     reason: str = ""
-    """Why it failed, with `is_done`."""
+    """Why it failed; empty if it did not."""
 
 
 @dataclass
@@ -96,16 +103,7 @@ class Found:
 
 @dataclass
 class GrepState:
-    """State of parent and searchers."""
+    """State of leader and searchers."""
 
     plan: GrepPlan = field(default_factory=GrepPlan)
-    rows: list[GrepRow] = field(default_factory=list)
-    """The parent's."""
-    hits: list[Hit] = field(default_factory=list)
-    """The parent's, in the order in which they came."""
-    parent: PagletProxyRef | None = None
-    """A searcher's."""
-    left: float = 0.0
-    """Seconds a searcher had left of the deadline when it was cloned."""
-    is_stopping: bool = False
-    is_done: bool = False
+    fan_out: FanOut = field(default_factory=FanOut)

@@ -6,6 +6,7 @@ They travel in State and messages, so they are dataclasses of what State can hol
 from dataclasses import dataclass, field
 from enum import Enum
 
+from paglets.agent.fanout.plan import FanOut
 from paglets.examples.crew import Phase
 from paglets.model.refs import PagletProxyRef
 
@@ -159,14 +160,7 @@ class Progress:
 
 @dataclass
 class BenchmarkState:
-    """State of parent and workers."""
+    """State of leader and workers."""
 
     plan: Plan = field(default_factory=Plan)
-    rows: list[Row] = field(default_factory=list)
-    """The parent's."""
-    parent: PagletProxyRef | None = None
-    """A worker's."""
-    left: float = 0.0
-    """Seconds a worker had left of the deadline when it was cloned."""
-    is_stopping: bool = False
-    is_done: bool = False
+    fan_out: FanOut = field(default_factory=FanOut)

@@ -1,4 +1,4 @@
-"""The working part of PerformanceBenchmarkAgent: take the lock, measure, report."""
+"""The working part of PerformanceBenchmarkAgent: take the lock and measure."""
 
 import shutil
 import tempfile
@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paglets import Message, PagletProxyRef, PagletsError
+from paglets import Message, PagletsError
 from paglets.examples.crew import Phase
 from paglets.examples.performance.course import run_course
 from paglets.examples.performance.lock import BenchmarkLock, lock_folder
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 0.2
 """Between two attempts to take the lock."""
-REPORT_SECONDS = 60.0
-"""For how long a report is repeated while the parent cannot be reached."""
 
 
 class Worker:
@@ -28,42 +26,35 @@ class Worker:
 
     Args:
         paglet: The worker.
-        parent: Whom it reports to.
     """
 
-    def __init__(self, paglet: "PerformanceBenchmarkAgent", parent: PagletProxyRef) -> None:
+    def __init__(self, paglet: "PerformanceBenchmarkAgent") -> None:
         self._paglet = paglet
-        self._parent = parent
         self._host = paglet.context.host_name
         self._began = time.monotonic()
         self._waited = 0.0
 
-    def work(self) -> None:
-        """Measure under the lock and report; return early when the paglet is to leave."""
+    def work(self) -> Finding:
+        """Measure under the lock; return the figures, or why there are none."""
         lock = BenchmarkLock(lock_folder(), self._host)
         try:
-            if self._take(lock):
-                try:
-                    found = self._measure()
-                finally:
-                    lock.release()
-                self._report(found)
+            self._take(lock)
+            try:
+                return self._measure()
+            finally:
+                lock.release()
         except StoppedError:
-            if not self._paglet.stopping:
-                self.give_up("too slow: the time for all of it is over")
+            reason = "too slow: the time for all of it is over"
+            return Finding(self._host, reason, self._waited)
         except OSError as error:
-            self.give_up(str(error))
+            return Finding(self._host, str(error), self._waited)
 
-    def give_up(self, reason: str) -> None:
-        """Tell the parent that nothing will come, and why."""
-        self._report(Finding(self._host, reason, self._waited))
-
-    def _take(self, lock: BenchmarkLock) -> bool:
-        """Wait for the lock; return False when the paglet is to leave.
+    def _take(self, lock: BenchmarkLock) -> None:
+        """Wait for the lock.
 
         Raises:
             OSError: The lock's folder cannot be used.
-            StoppedError: The time is over.
+            StoppedError: The time is over, or the paglet is to end.
         """
         began = time.monotonic()
         told = ""
@@ -73,12 +64,9 @@ class Worker:
             if text != told:
                 told = text
                 self._note(Phase.WAITING, text)
-            if self._paglet.sleep(RETRY_SECONDS):
-                return False
-            if self._is_late():
+            if self._paglet.sleep(RETRY_SECONDS) or self._is_late():
                 raise StoppedError
         self._waited = time.monotonic() - began if told else 0.0
-        return True
 
     def _measure(self) -> Finding:
         state = self._paglet.state
@@ -103,19 +91,14 @@ class Worker:
         )
 
     def _is_late(self) -> bool:
-        return time.monotonic() - self._began > self._paglet.state.left
+        return time.monotonic() - self._began > self._paglet.state.fan_out.seconds
 
     def _note(self, phase: Phase, text: str) -> None:
+        leader = self._paglet.state.fan_out.leader
+        if leader is None:
+            return
         note = Note(self._host, phase, text, self._waited)
         try:
-            self._paglet.send_oneway(self._parent, Message.of(note))
+            self._paglet.send_oneway(leader, Message.of(note))
         except PagletsError as error:
-            print(f"note to the parent: {error}")  # noqa: T201 - to the paglet's log
-
-    def _report(self, found: Finding) -> None:
-        left = self._paglet.state.left - (time.monotonic() - self._began)
-        seconds = max(1.0, min(REPORT_SECONDS, left))
-        try:
-            self._paglet.send(self._parent, Message.of(found), timeout=seconds, retry_for=seconds)
-        except PagletsError as error:
-            print(f"report to the parent: {error}")  # noqa: T201 - to the paglet's log
+            print(f"note to the leader: {error}")  # noqa: T201 - to the paglet's log

@@ -12,23 +12,48 @@ from pathlib import Path
 
 import pytest
 
+from paglets.model.errors import PagletsError
 from paglets.testing.localmesh import LocalMesh
 from paglets.testing.waiting import wait_until
 
 AGENTS = Path(__file__).parents[2] / "agents" / "patterns"
 DOCS = Path(__file__).parents[3] / "docs"
-"""The examples of the pages are modules that paglets are made of: `page_user_info`."""
+"""The examples of a page are a module of paglets: `page_user_info`, `page_patterns`."""
 HOSTS = ("alpha", "beta", "gamma")
 
 
 @pytest.fixture(scope="package")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMesh]:
     folder = tmp_path_factory.mktemp("pages")
-    for page in ("user-info",):
+    for page in ("user-info", "patterns"):
         blocks = re.findall(r"```python\n(.*?)```", (DOCS / f"{page}.md").read_text(), re.DOTALL)
         (folder / f"page_{page.replace('-', '_')}.py").write_text("\n\n".join(blocks))
     with LocalMesh(3, agents=[AGENTS, folder]) as running:
         yield running
+
+
+class Asking:
+    """A question asked in a thread of its own."""
+
+    def __init__(self, question: Callable[[], object]) -> None:
+        self._question = question
+        self._answer: object = None
+        self._error: PagletsError | None = None
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self._thread.start()
+
+    def _ask(self) -> None:
+        try:
+            self._answer = self._question()
+        except PagletsError as error:
+            self._error = error
+
+    def result(self, timeout: float = 40):
+        self._thread.join(timeout)
+        assert not self._thread.is_alive(), "no answer"
+        if self._error is not None:
+            raise self._error
+        return self._answer
 
 
 class Running:

@@ -4,12 +4,15 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec import to_builtins
 
-from paglets import Message, PagletProxyRef, Priority
+from paglets import FanOut, Message, PagletProxyRef, Priority, SharePhase
+from paglets.agent.fanout.model import REPORT, Order, Report
 from paglets.examples.crew import Phase
 from paglets.examples.grep.agent import GrepAgent
-from paglets.examples.grep.model import Catch, GrepPlan, GrepState, Hit, Tally
-from paglets.examples.meshbench.agents import MeshBenchmarkAgent, Station, Traveller
+from paglets.examples.grep.model import Catch, GrepPlan, GrepState, Hit, Searched, Tally
+from paglets.examples.meshbench.agents import MeshBenchmarkAgent
+from paglets.examples.meshbench.helpers import Station, Traveller
 from paglets.examples.meshbench.model import (
     ConductorState,
     CrossPlan,
@@ -29,11 +32,39 @@ from paglets.examples.performance.model import (
 from paglets.testing.harness import PagletHarness, Sent
 from paglets.testing.waiting import wait_until
 
-PARENT = PagletProxyRef("http://alpha:8765", "parent", host_id="alpha", host_name="alpha")
+LEADER = PagletProxyRef("http://alpha:8765", "leader", host_id="alpha", host_name="alpha")
 
 
 def ask(paglet: PagletHarness, kind: str = "progress", **args: object):
     return paglet.send(Message(kind, dict(args), priority=Priority.UNQUEUED))
+
+
+def report(leader: PagletHarness, host: str, result: object) -> None:
+    """Report as the worker of a host does at its end."""
+    gathering = leader.paglet._crew._gathering
+    (worker,) = (share.worker for share in gathering.shares() if share.host == host)
+    done = Report(gathering.round_id, worker.agent_id, SharePhase.DONE, result=to_builtins(result))
+    leader.send(Message.of(done, kind=REPORT, priority=Priority.UNQUEUED))
+
+
+def worker_of(cls: type, state, seconds: float = 30.0, *, host: str = "alpha") -> PagletHarness:
+    """A worker whose leader is played."""
+    state.fan_out = FanOut(Order("round", LEADER, "worker", WORK[cls], seconds))
+    harness = PagletHarness(cls, state, host=host, replies=lambda _sent: {"is_wanted": True})
+    harness.agent_id = "worker"
+    return harness
+
+
+WORK = {PerformanceBenchmarkAgent: "measure", GrepAgent: "search"}
+
+
+def ended(worker: PagletHarness) -> dict:
+    """Return what it reported at its end."""
+    worker.wait_departure()
+    assert worker.is_disposed
+    last = worker.sent[-1]
+    assert (last.kind, last.to.agent_id, last.args["phase"]) == (REPORT, "leader", "done")
+    return last.args["result"]
 
 
 def phases(paglet: PagletHarness) -> dict[str, str]:
@@ -47,7 +78,7 @@ def test_the_parent_clones_a_worker_to_each_host_and_takes_their_findings():
         parent.send(Message.of(Note("beta", Phase.WAITING, "waits for alpha", 0.5)))
         assert phases(parent)["beta"] == "waiting"
         for host in parent.clones:
-            parent.send(Message.of(Finding(host, figures=[Figure("copy", 1.0, 1.0, 1.0)])))
+            report(parent, host, Finding(host, figures=[Figure("copy", 1.0, 1.0, 1.0)]))
         wait_until(lambda: ask(parent)["is_done"], timeout=5, what="the end")
         assert set(phases(parent).values()) == {"done"}
         assert ask(parent)["helpers"] == []
@@ -56,7 +87,7 @@ def test_the_parent_clones_a_worker_to_each_host_and_takes_their_findings():
 def test_a_late_note_does_not_open_a_row_again():
     with PagletHarness(PerformanceBenchmarkAgent, BenchmarkState(Plan(hosts=["beta"]))) as parent:
         wait_until(lambda: parent.clones == ["beta"], timeout=5, what="a clone")
-        parent.send(Message.of(Finding("beta", reason="no lock")))
+        report(parent, "beta", Finding("beta", reason="no lock"))
         parent.send(Message.of(Note("beta", Phase.WORKING, "copy", 0.0)))
         assert phases(parent) == {"beta": "failed"}
 
@@ -103,21 +134,18 @@ def test_a_parent_whose_process_is_a_new_one_ends_itself():
         assert parent.clones == ["beta"]
 
 
-def worker_state(**plan: object) -> BenchmarkState:
-    return BenchmarkState(Plan(**plan), parent=PARENT, left=30.0)
+def benchmark(**plan: object) -> BenchmarkState:
+    return BenchmarkState(Plan(**plan))
 
 
 def test_a_worker_measures_reports_and_goes_away(monkeypatch, tmp_path: Path):
     monkeypatch.setenv("PAGLETS_BENCHMARK_LOCK", str(tmp_path))
-    state = worker_state(kinds=[Kind.MEMORY, Kind.DISK], seconds=0.02, disk_bytes=8192)
-    with PagletHarness(PerformanceBenchmarkAgent, state, host="beta") as worker:
-        worker.wait_departure()
-        assert worker.is_disposed
-        found = worker.sent[-1]
-        assert (found.kind, found.to.agent_id) == ("Finding", "parent")
+    state = benchmark(kinds=[Kind.MEMORY, Kind.DISK], seconds=0.02, disk_bytes=8192)
+    with worker_of(PerformanceBenchmarkAgent, state, host="beta") as worker:
+        found = ended(worker)
         names = ["copy", "scan", "write", "read", "small files"]
-        assert [each["test"] for each in found.args["figures"]] == names
-        assert found.args["machine"]["cores"] > 0
+        assert [each["test"] for each in found["figures"]] == names
+        assert found["machine"]["cores"] > 0
         notes = [each.args["text"] for each in worker.sent if each.kind == "Note"]
         assert notes == ["copy", "scan", "write and read", "small files"]
         assert [p for p in worker._folder.rglob("*") if p.is_file()] == []
@@ -129,14 +157,13 @@ def test_a_worker_waits_for_the_lock_and_says_for_whom(monkeypatch, tmp_path: Pa
     monkeypatch.setenv("PAGLETS_BENCHMARK_LOCK", str(tmp_path))
     lock = BenchmarkLock(tmp_path, "gamma")
     assert lock.take_nowait()
-    state = worker_state(kinds=[Kind.MEMORY], seconds=0.02)
-    with PagletHarness(PerformanceBenchmarkAgent, state, host="beta") as worker:
-        wait_until(lambda: bool(worker.sent), timeout=5, what="a note")
-        note = worker.sent[0].args
+    state = benchmark(kinds=[Kind.MEMORY], seconds=0.02)
+    with worker_of(PerformanceBenchmarkAgent, state, host="beta") as worker:
+        wait_until(lambda: any(s.kind == "Note" for s in worker.sent), timeout=5, what="a note")
+        note = next(each.args for each in worker.sent if each.kind == "Note")
         assert (note["phase"], note["text"]) == ("waiting", "waits for gamma")
         lock.release()
-        worker.wait_departure()
-        assert worker.sent[-1].args["waited"] > 0
+        assert ended(worker)["waited"] > 0
 
 
 def test_a_worker_that_never_gets_the_lock_reports_that(monkeypatch, tmp_path: Path):
@@ -145,25 +172,22 @@ def test_a_worker_that_never_gets_the_lock_reports_that(monkeypatch, tmp_path: P
     monkeypatch.setenv("PAGLETS_BENCHMARK_LOCK", str(tmp_path))
     lock = BenchmarkLock(tmp_path, "gamma")
     assert lock.take_nowait()
-    state = BenchmarkState(Plan(), parent=PARENT, left=0.3)
-    with PagletHarness(PerformanceBenchmarkAgent, state) as worker:
-        worker.wait_departure()
-        assert worker.sent[-1].args["reason"].startswith("too slow")
+    with worker_of(PerformanceBenchmarkAgent, benchmark(), seconds=0.3) as worker:
+        assert ended(worker)["reason"].startswith("too slow")
     lock.release()
 
 
 def test_a_worker_without_a_folder_for_its_lock_reports_that(monkeypatch, tmp_path: Path):
     monkeypatch.setenv("PAGLETS_BENCHMARK_LOCK", str(tmp_path / "none"))
-    with PagletHarness(PerformanceBenchmarkAgent, worker_state()) as worker:
-        worker.wait_departure()
-        assert "No such file" in worker.sent[-1].args["reason"]
+    with worker_of(PerformanceBenchmarkAgent, benchmark()) as worker:
+        assert "No such file" in ended(worker)["reason"]
 
 
 def test_a_station_stops_the_time_of_moves_and_messages():
     with PagletHarness(Station, HelperState(rest=30)) as station:
-        order = MoveOrder(PARENT, "beta", 1.0)
+        order = MoveOrder(LEADER, "beta", 1.0)
         assert station.send(Message.of(order))["seconds"] > 0
-        pinged = station.send(Message.of(PingOrder(PARENT, 3, 1.0)))
+        pinged = station.send(Message.of(PingOrder(LEADER, 3, 1.0)))
         assert len(pinged["seconds"]) == 3
         assert [each.kind for each in station.sent] == ["echo"] * 4
 
@@ -197,19 +221,16 @@ def test_the_conductor_has_every_way_measured():
 
 def test_a_searcher_tells_what_it_finds_and_goes_away(tmp_path: Path):
     (tmp_path / "a.log").write_text("x\n" * 120)
-    plan = GrepPlan("x", [f"{tmp_path}/*.log"])
-    state = GrepState(plan, parent=PARENT, left=30.0)
     tmp_path.chmod(0o755)
-    with PagletHarness(GrepAgent, state, host="beta") as searcher:
-        searcher.wait_departure()
-        assert searcher.is_disposed
-        catches = [each.args for each in searcher.sent]
-        assert catches[-1]["is_done"]
+    state = GrepState(GrepPlan("x", [f"{tmp_path}/*.log"]))
+    with worker_of(GrepAgent, state, host="beta") as searcher:
+        tally = ended(searcher)["tally"]
+        catches = [each.args for each in searcher.sent if each.kind == "Catch"]
         told = sum(len(each["hits"]) for each in catches)
-        assert told == catches[-1]["tally"]["matches"]
+        assert told == tally["matches"]
         # Whether everybody may read below pytest's folder depends on the machine.
         assert told in {0, 120}
-        assert catches[-1]["tally"]["unreadable"] == (told == 0)
+        assert tally["unreadable"] == (told == 0)
 
 
 def test_hits_are_fetched_page_by_page_as_they_come():
@@ -218,16 +239,19 @@ def test_hits_are_fetched_page_by_page_as_they_come():
         wait_until(lambda: parent.clones == ["beta"], timeout=5, what="a clone")
         parent.send(Message.of(Catch("beta", hits[:300], Tally(matches=300))))
         assert len(ask(parent, "found", after=0)["hits"]) == 300
-        parent.send(Message.of(Catch("beta", hits[300:], Tally(matches=500), is_done=True)))
+        parent.send(Message.of(Catch("beta", hits[300:], Tally(matches=500))))
         first = ask(parent, "found", after=0)
         assert len(first["hits"]) == 400
         assert not first["is_done"]
+        report(parent, "beta", Searched(Tally(matches=500)))
         wait_until(
             lambda: ask(parent, "found", after=500)["is_done"], timeout=5, what="the last page"
         )
+        parent.send(Message.of(Catch("beta", hits[:1], Tally())))  # too late to be counted
         last = ask(parent, "found", after=400)
         assert [hit["line"] for hit in last["hits"]] == list(range(400, 500))
         assert last["is_done"]
+        assert last["rows"][0]["tally"]["matches"] == 500
 
 
 @pytest.fixture(autouse=True)
