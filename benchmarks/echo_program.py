@@ -3,7 +3,7 @@
 import socket
 import sys
 
-from paglets.supervise.childsetup import ChildFds
+from paglets.supervise.childsetup import ChildFds, ChildProgram
 from paglets.supervise.program import run
 from paglets.wire.frames import FrameDecoder, encode_frame
 
@@ -16,4 +16,4 @@ def echo(fds: ChildFds) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1:], echo)
+    run(sys.argv[1:], ChildProgram(echo))

@@ -3,6 +3,8 @@
 import sys
 
 from paglets.child.bootstrap import main
+from paglets.child.preparing import prepare
+from paglets.supervise.childsetup import ChildProgram
 from paglets.supervise.program import run
 
-run(sys.argv[1:], main)
+run(sys.argv[1:], ChildProgram(main, prepare))

@@ -78,6 +78,8 @@ def _option(*names: str, **attributes: Any) -> Callable[[Any], Any]:  # click's 
 @_option("--drain-on-stop", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS",
          help="Time its paglets have to move to other hosts before it stops. Default: none; they "
               "sleep in --data.")  # fmt: skip
+@_option("--spare-processes", type=click.IntRange(0, 64), default=2, show_default=True,
+         help="Processes forked ahead, for quick starts of paglets.")  # fmt: skip
 @_option("--reload", is_flag=True, help="Development: renew code when a file changes.")
 @_option("--greet", type=click.IntRange(0), default=0, hidden=True)
 @_option("--greet-url", default="http://127.0.0.1:8765", hidden=True)

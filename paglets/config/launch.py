@@ -144,7 +144,10 @@ HOST_KEYS: Mapping[str, Reader] = {
 }
 """Keys of `[host]`: fields of HostSettings, those in seconds with their unit."""
 
-LAUNCH_KEYS: Mapping[str, Reader] = {"preload": Table.texts}
+LAUNCH_KEYS: Mapping[str, Reader] = {
+    "preload": Table.texts,
+    "spare_processes": lambda table, key: table.whole(key, least=0, most=64),
+}
 """Keys of `[launch]` that are fields of HostSettings."""
 
 MESH_KEYS: Mapping[str, Reader] = {

@@ -141,6 +141,7 @@ def _factory(settings: HostSettings, children: ChildrenList) -> ProcessFactory:
         environment=environment,
         children=children,
         preload=settings.preload,
+        spares=settings.spare_processes,
     )
 
 

@@ -47,6 +47,8 @@ class FrameChannel(asyncio.Protocol):
         self._drained.set()
         self._error: Exception | None = None
         self._closed = asyncio.Event()
+        self.on_first: Callable[[], None] | None = None
+        """Called once: when the process has said its first word, or the channel is closed."""
 
     async def connect(self, channel: socket.socket) -> None:
         """Take over a connected, non-blocking stream socket."""
@@ -132,6 +134,8 @@ class FrameChannel(asyncio.Protocol):
         """Called by the loop with what was read."""
         on_frame = self._on_frame
         assert on_frame is not None
+        if self.on_first is not None:
+            self._tell_first()
         try:
             frames = self._decoder.feed(data)
         except FrameTooLargeError as error:
@@ -157,9 +161,15 @@ class FrameChannel(asyncio.Protocol):
         del exc
         self._closed.set()
         self._drained.set()
+        self._tell_first()
         if self._on_closed is not None:
             self._on_closed(self._error)
         self._tell_closed()
+
+    def _tell_first(self) -> None:
+        on_first, self.on_first = self.on_first, None
+        if on_first is not None:
+            on_first()
 
     def _tell_closed(self) -> None:
         on_close, self._on_close = self._on_close, None

@@ -43,6 +43,21 @@ ChildEntry = Callable[[ChildFds], None]
 """The child program: called once in each Paglet Process; its return ends that with exit code 0."""
 
 
+def _nothing() -> None:
+    """Prepare nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildProgram:
+    """What a Paglet Process runs."""
+
+    entry: ChildEntry
+    prepare: Callable[[], None] = _nothing
+    """Called in a spare process while nobody waits for it, before `entry`: does once, with nobody's
+    code, what `entry` will do, so that the memory this takes is the process's own by then. Leaves
+    no thread and no descriptor behind; what it raises ends the process."""
+
+
 def set_up_output() -> None:
     """Make what is printed leave at the end of each line, and crashes in C leave a traceback.
 

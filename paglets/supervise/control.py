@@ -36,6 +36,15 @@ class ForkRequest(msgspec.Struct, frozen=True, tag="fork"):
     """Variables added to the forkserver's."""
     directory: str
     """Working directory; empty: the forkserver's."""
+    is_spare: bool = False
+    """Make a spare: it prepares itself, then waits on its channel for `Assume`."""
+
+
+class Assume(msgspec.Struct, frozen=True, tag="assume"):
+    """Host to a spare, once, as the first frame on its channel: be a Paglet Process from now on."""
+
+    title: str
+    """What `ps` shows."""
 
 
 class PreloadFailed(msgspec.Struct, frozen=True, tag="preload-failed"):
@@ -82,6 +91,7 @@ ToHost = PreloadFailed | Ready | Forked | ForkFailed | Exited
 _encoder = msgspec.msgpack.Encoder()
 _to_forkserver: msgspec.msgpack.Decoder[ToForkserver] = msgspec.msgpack.Decoder(ToForkserver)
 _to_host: msgspec.msgpack.Decoder[ToHost] = msgspec.msgpack.Decoder(ToHost)
+_to_spare: msgspec.msgpack.Decoder[Assume] = msgspec.msgpack.Decoder(Assume)
 
 
 def encode_control(message: ToForkserver | ToHost) -> bytes:
@@ -96,6 +106,24 @@ def decode_to_host(payload: bytes) -> ToHost:
         msgspec.DecodeError: The payload is none.
     """
     return _to_host.decode(payload)
+
+
+def encode_assume(message: Assume) -> bytes:
+    """Return the payload of the first frame to a spare."""
+    return _encoder.encode(message)
+
+
+def receive_assume(channel: socket.socket) -> Assume | None:
+    """Wait in a spare until the host has use for it; None when it is let go. Blocking.
+
+    Takes this one frame off the socket, as what follows it belongs to the child program.
+
+    Raises:
+        msgspec.DecodeError: The host sent something else.
+    """
+    header = _receive_exactly(channel, HEADER_SIZE)
+    payload = None if header is None else _receive_exactly(channel, decode_length(header))
+    return None if payload is None else _to_spare.decode(payload)
 
 
 def receive_request(control: socket.socket) -> tuple[ToForkserver, list[int]] | None:

@@ -21,6 +21,7 @@ from paglets.supervise.forklink import (
 )
 from paglets.supervise.process import LineCallback, PagletProcess
 from paglets.supervise.restarts import RestartAt, RestartLimits, decide_restart
+from paglets.supervise.spares import SPARE_TITLE, SparePool
 from paglets.supervise.starting import connect_process, wait_all
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class ForkserverFactory:
         environment: The whole environment of the forkserver; see `child_environment`.
         children: The host's list of processes.
         preload: Modules imported once for all children.
+        spares: Processes forked ahead of their use; see `spares.py`.
         fork_timeout: Seconds a fork may take, waiting for a forkserver included.
     """
 
@@ -53,6 +55,7 @@ class ForkserverFactory:
         environment: Mapping[str, str],
         children: ChildrenList,
         preload: Sequence[str] = (),
+        spares: int = 0,
         fork_timeout: float = 30.0,
     ) -> None:
         self._command = tuple(command)
@@ -68,6 +71,7 @@ class ForkserverFactory:
         self._unfit: set[str] = set()
         self._preload_failures: dict[str, str] = {}
         self._is_closing = False
+        self._spares = SparePool(spares, self._fork_spare, self._is_of_current)
 
     @property
     def generation(self) -> int:
@@ -78,6 +82,11 @@ class ForkserverFactory:
     def forkserver_pid(self) -> int | None:
         """Process id of the forkserver in use; None while there is none."""
         return self._current.identity.pid if self._current is not None else None
+
+    @property
+    def spare_pids(self) -> list[int]:
+        """Process ids of the spares that wait, the next to be used first."""
+        return self._spares.pids
 
     @property
     def preload_failures(self) -> dict[str, str]:
@@ -130,14 +139,31 @@ class ForkserverFactory:
         on_line: LineCallback | None = None,
     ) -> PagletProcess:
         """Start a process; see `ProcessFactory.fork`."""
-        order = ForkOrder(title, dict(environment or {}), directory, on_line)
+        self._spares.begin_start()
+        try:
+            process = None
+            if not environment and not directory:
+                process = self._spares.claim(title, on_line)
+            if process is None:
+                order = ForkOrder(title, dict(environment or {}), directory, on_line)
+                process = await self._fork_in_time(order)
+        except BaseException:
+            self._spares.end_start()
+            raise
+        process.channel.on_first = self._spares.end_start
+        return process
+
+    async def _fork_spare(self) -> PagletProcess:
+        return await self._fork_in_time(ForkOrder(SPARE_TITLE, {}, "", None, is_spare=True))
+
+    async def _fork_in_time(self, order: ForkOrder) -> PagletProcess:
         try:
             async with asyncio.timeout(self._fork_timeout):
                 process = await self._fork(order)
         except TimeoutError as error:
             self._end_stuck()
             raise UnavailableError(
-                f"no process was started within {self._fork_timeout:g} s", title=title
+                f"no process was started within {self._fork_timeout:g} s", title=order.title
             ) from error
         return await connect_process(process)
 
@@ -164,6 +190,7 @@ class ForkserverFactory:
     async def close(self, *, timeout: float) -> None:
         """End all processes and forkservers; see `ProcessFactory.close`."""
         self._is_closing = True
+        await self._spares.close()
         if self._restarting is not None:
             self._restarting.cancel()
         processes = [process for link in self._links for process in link.processes]
@@ -193,6 +220,9 @@ class ForkserverFactory:
                         "asked the next forkserver for %s, the last one had ended", order.title
                     )
 
+    def _is_of_current(self, process: PagletProcess) -> bool:
+        return self._current is not None and process in self._current.processes
+
     def _end_stuck(self) -> None:
         """End a forkserver that serves but does not answer; leave one that still imports."""
         if self._current is not None and self._current.is_ready:
@@ -221,12 +251,15 @@ class ForkserverFactory:
             self._restarting = None
         self._current = link
         self._available.set()
+        self._spares.drop()
+        self._spares.fill()
 
     def _lost(self, link: ForkserverLink) -> None:
         self._note_failures(link)
         if link is not self._current:
             return
         self._current = None
+        self._spares.drop()
         if not self._is_closing:
             self._available.clear()
             logger.warning(

@@ -46,6 +46,7 @@ class ForkOrder:
     environment: dict[str, str]
     directory: str
     on_line: LineCallback | None
+    is_spare: bool = False
 
 
 @dataclass(slots=True)
@@ -159,7 +160,9 @@ class ForkserverLink:
         number = next(self._numbers)
         answer: asyncio.Future[PagletProcess] = self._loop.create_future()
         self._pending[number] = _Pending(answer, ours, order.on_line)
-        request = messages.ForkRequest(number, order.title, order.environment, order.directory)
+        request = messages.ForkRequest(
+            number, order.title, order.environment, order.directory, order.is_spare
+        )
         self._outbox.append(_Outgoing(messages.encode_control(request), theirs))
         self._write()
         try:

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from paglets.supervise import control as messages
 from paglets.supervise.childsetup import (
-    ChildEntry,
     ChildFds,
+    ChildProgram,
     handled_signals,
     keep_only,
     reset_signals,
@@ -37,13 +37,13 @@ EXIT_THREADS = 3
 """Exit code of a forkserver that found a second thread."""
 
 
-def serve(control_fd: int, lifeline_fd: int, entry: ChildEntry) -> int:
+def serve(control_fd: int, lifeline_fd: int, program: ChildProgram) -> int:
     """Serve fork requests until the host is gone; return the exit code. Never returns in a child.
 
     Args:
         control_fd: Stream socket to the host.
         lifeline_fd: Read end of a pipe that only the host holds.
-        entry: The child program.
+        program: What children run.
     """
     arm_lifeline(lifeline_fd, is_whole_group=False)
     set_up_output()
@@ -57,9 +57,9 @@ def serve(control_fd: int, lifeline_fd: int, entry: ChildEntry) -> int:
         gc.collect()
         gc.freeze()
         control.sendall(messages.encode_control(messages.Ready()))
-        child = _Forkserver(control).run()
+        child = _Forkserver(control, program).run()
         if child is not None:
-            run_entry(entry, child)
+            run_entry(program.entry, child)
     return 0
 
 
@@ -93,8 +93,9 @@ def _report_preload(control: socket.socket, module: str, error: str, *, fatal: b
 class _Forkserver:
     """The loop: fork when asked, reap when a child ends."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, program: ChildProgram) -> None:
         self._control = control
+        self._program = program
         self._title = ProcessTitle()
         self._handled: frozenset[int] = frozenset()
         self._wake_read, self._wake_write = os.pipe()
@@ -159,10 +160,22 @@ class _Forkserver:
             os.environ.update(request.environment)
             if request.directory:
                 os.chdir(request.directory)
+            if request.is_spare:
+                self._wait_as_spare(kept)
         except BaseException:  # noqa: BLE001 - a child must never get back into the server's loop
             traceback.print_exc()
             os._exit(1)
         return kept
+
+    def _wait_as_spare(self, fds: ChildFds) -> None:
+        """Prepare, then wait until this process is wanted; does not return if it never is."""
+        self._program.prepare()
+        channel = socket.socket(fileno=fds.channel)
+        assume = messages.receive_assume(channel)
+        channel.detach()
+        if assume is None:
+            os._exit(0)
+        self._title.set(assume.title)
 
     def _fail(self, request: messages.ForkRequest, error: str) -> None:
         self._control.sendall(messages.encode_control(messages.ForkFailed(request.request, error)))

@@ -25,7 +25,8 @@ class OutputRing:
     def __init__(
         self, on_line: Callable[[str], None] | None = None, *, limit_bytes: int = OUTPUT_LIMIT
     ) -> None:
-        self._on_line = on_line
+        self.on_line = on_line
+        """Called with each whole line, without its line feed."""
         self._limit = limit_bytes
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._partial = ""
@@ -46,11 +47,11 @@ class OutputRing:
 
     def absorb(self, ended: "OutputRing") -> None:
         """Keep the lines of a process that has ended behind those kept so far; in silence."""
-        on_line, self._on_line = self._on_line, None
+        on_line, self.on_line = self.on_line, None
         self._dropped += ended.dropped
         for line in ended.lines:
             self._keep(line)
-        self._on_line = on_line
+        self.on_line = on_line
 
     def feed(self, data: bytes) -> None:
         """Take what was read from the pipe, cut anywhere."""
@@ -85,5 +86,5 @@ class OutputRing:
             _line, gone = self._lines.popleft()
             self._size -= gone
             self._dropped += 1
-        if self._on_line is not None:
-            self._on_line(line)
+        if self.on_line is not None:
+            self.on_line(line)

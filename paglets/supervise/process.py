@@ -10,10 +10,12 @@ import contextlib
 import functools
 import logging
 import os
+import socket
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from paglets.supervise.channel import FrameChannel
+from paglets.supervise.channel import ChannelClosedError, FrameChannel
+from paglets.supervise.control import Assume, encode_assume
 from paglets.supervise.exits import ExitReport, kill_group, report_exit
 from paglets.supervise.identity import ProcessIdentity
 from paglets.supervise.output import OutputRing
@@ -82,6 +84,31 @@ class PagletProcess:
     async def connect(self) -> None:
         """Open the channel. Called once, by the factory."""
         await self.channel.connect(self._ends.channel)
+
+    def assume(self, title: str, on_line: LineCallback | None) -> bool:
+        """Make a Paglet Process of a spare; False, and nothing else, if it has ended.
+
+        Args:
+            title: What `ps` shows from now on.
+            on_line: Called in the loop with each line it prints.
+        """
+        if self._exit.done() or self._finishing is not None or not self._is_connected():
+            return False
+        self.output.on_line = on_line
+        try:
+            self.channel.send(encode_assume(Assume(title)))
+        except ChannelClosedError:
+            return False
+        return True
+
+    def _is_connected(self) -> bool:
+        """Ask the kernel, as nobody reads the channel of a spare: its end would not be noticed."""
+        try:
+            return self._ends.channel.recv(1, socket.MSG_PEEK) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     def expect_exit(self) -> None:
         """Say that the host asked the process to end: its exit is no crash, whatever the code."""

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from paglets.supervise.childsetup import (
-    ChildEntry,
+    ChildProgram,
     handled_signals,
     keep_only,
     reset_signals,
@@ -23,24 +23,24 @@ FORKSERVER = "forkserver"
 SPAWN = "spawn"
 
 
-def run(arguments: Sequence[str], entry: ChildEntry) -> None:
+def run(arguments: Sequence[str], program: ChildProgram) -> None:
     """Run the program that `arguments` name, then exit.
 
     Args:
         arguments: The command line without the program's name.
-        entry: The child program, run in each Paglet Process.
+        program: What each Paglet Process runs.
 
     Raises:
         SystemExit: Always in a forkserver; with 2 if the arguments are no valid ones.
     """
     match arguments:
-        case [program, control, lifeline] if program == FORKSERVER:
-            sys.exit(serve(int(control), int(lifeline), entry))
-        case [program, channel, lifeline, title] if program == SPAWN:
+        case [way, control, lifeline] if way == FORKSERVER:
+            sys.exit(serve(int(control), int(lifeline), program))
+        case [way, channel, lifeline, title] if way == SPAWN:
             set_up_output()
             fds = keep_only(channel=int(channel), output=None, lifeline=int(lifeline))
             settle_in(fds, ProcessTitle(), title)
             reset_signals(handled_signals())
-            run_entry(entry, fds)
+            run_entry(program.entry, fds)
         case _:
             sys.exit("this program is started by paglets host; see paglets/supervise/program.py")

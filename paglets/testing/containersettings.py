@@ -35,6 +35,7 @@ def command_of(settings: HostSettings) -> tuple[list[str], dict[str, str]]:
         "TAG": " ".join(settings.tags),
         "CAPABILITY": " ".join(settings.capabilities),
         "PRELOAD": " ".join(settings.preload),
+        "SPARE_PROCESSES": str(settings.spare_processes),
         "PROPERTY": " ".join(f"{key}={value}" for key, value in settings.properties.items()),
         "MESH_VERSION": settings.mesh_version or "",
         "ADVERTISE": settings.advertise or "",

@@ -72,6 +72,7 @@ def test_every_option_and_its_variable_reach_the_settings(settings, tmp_path, va
         "allowed-host": "beta.lan",
         "preload": "numpy",
         "launch": os.devnull,
+        "spare-processes": "5",
     }
     if variable:
         env = {f"PAGLETS_{name.replace('-', '_').upper()}": text for name, text in wanted.items()}
@@ -100,6 +101,7 @@ def test_every_option_and_its_variable_reach_the_settings(settings, tmp_path, va
         tls_key=tmp_path / "ck",
         start_method="spawn",
         preload=("numpy",),
+        spare_processes=5,
         reload=True,
     )
 

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.process.supervise_support import Conversation, make_factory
+from tests.process.supervise_support import Conversation, make_factory, spares_of, wait_for_spares
 
 
 async def main(method: str, folder: Path) -> None:
@@ -18,6 +18,9 @@ async def main(method: str, folder: Path) -> None:
     pids.append(int(await parent.ask("grandchild exec")))
     pids.append(int(await quiet.ask("grandchild forked")))
     await idle.ask("echo x")
+    if method == "spares":
+        await wait_for_spares(factory)
+    pids += spares_of(factory)
     server = getattr(factory, "forkserver_pid", None)
     print(*pids, *([server] if server else []), flush=True)
     await asyncio.Event().wait()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from paglets.supervise.childsetup import ChildFds
+from paglets.supervise.childsetup import ChildFds, ChildProgram
 from paglets.supervise.program import run
 from paglets.wire.frames import FrameDecoder, encode_frame
 
@@ -115,4 +115,4 @@ def entry(fds: ChildFds) -> None:  # noqa: C901, PLR0912 - a table of commands
 
 
 if __name__ == "__main__":
-    run(sys.argv[1:], entry)
+    run(sys.argv[1:], ChildProgram(entry))

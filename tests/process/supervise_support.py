@@ -14,6 +14,7 @@ from paglets.supervise.process import PagletProcess, ProcessFactory
 from paglets.supervise.spawnfactory import SpawnFactory
 
 ROOT = Path(__file__).resolve().parents[2]
+SPARES = 2
 COMMAND = (sys.executable, str(ROOT / "tests/process/supervise_program.py"))
 
 
@@ -22,7 +23,12 @@ def environment() -> dict[str, str]:
 
 
 def make_factory(
-    method: str, folder: Path, *, preload: tuple[str, ...] = (), path: Path | None = None
+    method: str,
+    folder: Path,
+    *,
+    preload: tuple[str, ...] = (),
+    path: Path | None = None,
+    spares: int = 0,
 ) -> ProcessFactory:
     children = ChildrenList(folder / "children")
     extra = environment()
@@ -30,7 +36,24 @@ def make_factory(
         extra["PYTHONPATH"] += f":{path}"
     if method == "spawn":
         return SpawnFactory(command=COMMAND, environment=extra, children=children)
-    return ForkserverFactory(command=COMMAND, environment=extra, children=children, preload=preload)
+    return ForkserverFactory(
+        command=COMMAND,
+        environment=extra,
+        children=children,
+        preload=preload,
+        spares=spares or SPARES * (method == "spares"),
+    )
+
+
+def spares_of(factory: ProcessFactory) -> list[int]:
+    return factory.spare_pids if isinstance(factory, ForkserverFactory) else []
+
+
+async def wait_for_spares(factory: ProcessFactory, count: int = 2) -> list[int]:
+    await wait_until_async(
+        lambda: len(spares_of(factory)) == count, timeout=20, what=f"{count} spares"
+    )
+    return spares_of(factory)
 
 
 class Conversation:

@@ -17,7 +17,7 @@ from paglets.supervise.spawnfactory import SpawnFactory
 from paglets.wire import calls
 from paglets.wire.calls import decode_to_host, encode_call
 from paglets.wire.messages import encode_message, wire_message
-from tests.process.supervise_support import environment
+from tests.process.supervise_support import environment, wait_for_spares
 
 COMMAND = (sys.executable, "-m", "paglets.child")
 WAIT = 20.0
@@ -110,7 +110,7 @@ class Talk:
             return (await self.process.wait()).exit_code
 
 
-@pytest.fixture(params=["forkserver", pytest.param("spawn", marks=pytest.mark.slow)])
+@pytest.fixture(params=["forkserver", "spares", pytest.param("spawn", marks=pytest.mark.slow)])
 async def factory(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ProcessFactory]:
     children = ChildrenList(tmp_path / "children")
     if request.param == "spawn":
@@ -119,10 +119,15 @@ async def factory(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         )
     else:
         made = ForkserverFactory(
-            command=COMMAND, environment=environment(), children=children, preload=()
+            command=COMMAND,
+            environment=environment(),
+            children=children,
+            spares=1 if request.param == "spares" else 0,
         )
     made.launch()
     made.attach()
+    if request.param == "spares":
+        await wait_for_spares(made, 1)
     yield made
     await made.close(timeout=WAIT)
     children.close()

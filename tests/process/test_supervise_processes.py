@@ -1,4 +1,4 @@
-"""Both ways of starting Paglet Processes keep the same promises."""
+"""All ways of starting Paglet Processes keep the same promises."""
 
 import asyncio
 import signal
@@ -17,13 +17,15 @@ from tests.process.supervise_support import (
     is_alive,
     make_factory,
     open_descriptors,
+    spares_of,
+    wait_for_spares,
     wait_until_async,
 )
 
 WAIT = 20.0
 
 
-@pytest.fixture(params=["forkserver", "spawn"])
+@pytest.fixture(params=["forkserver", "spares", "spawn"])
 async def factory(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch) -> AsyncIterator:
     monkeypatch.setenv("PAGLETS_KEY", "very-secret")
     monkeypatch.setenv("SOME_TOKEN", "very-secret")
@@ -31,6 +33,8 @@ async def factory(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch) -
     made = make_factory(request.param, tmp_path)
     made.launch()
     made.attach()
+    if request.param == "spares":
+        await wait_for_spares(made)
     yield made
     await made.close(timeout=WAIT)
     made._children.close()
@@ -195,6 +199,8 @@ async def test_a_process_is_listed_when_it_is_handed_out(
 async def test_a_process_that_cannot_be_listed_is_ended(
     factory: ProcessFactory, monkeypatch
 ) -> None:
+    for _ in spares_of(factory):
+        await factory.fork("t")
     listed = []
 
     def full(identity) -> None:
@@ -222,7 +228,7 @@ async def test_cancelling_a_fork_leaves_no_process(factory: ProcessFactory, tmp_
     listed = [each.pid for each in read_children(tmp_path / "children")]
     server = getattr(factory, "forkserver_pid", None)
     await wait_until_async(
-        lambda: not any(is_alive(pid) for pid in listed if pid != server),
+        lambda: not any(is_alive(pid) for pid in {*listed} - {server, *spares_of(factory)}),
         timeout=WAIT,
         what="gone",
     )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from paglets.agent.proxy import PagletProxy
@@ -12,6 +13,7 @@ from paglets.model.message import Message
 from paglets.model.refs import PagletProxyRef
 from paglets.supervise.children import read_children
 from paglets.supervise.identity import ProcessIdentity, is_running
+from paglets.supervise.spares import SPARE_TITLE
 from paglets.testing.localhost import LocalHost
 from paglets.testing.localmesh import LocalMesh
 from paglets.testing.waiting import wait_until
@@ -185,19 +187,30 @@ def assert_exactly_one(
 
 
 def processes(host: LocalHost) -> list[ProcessIdentity]:
-    """Return the processes of a host that run, its forkserver included."""
+    """Return the processes of a host that run, its forkserver and spares included."""
     return [each for each in read_children(host.settings.data / "children") if is_running(each)]
 
 
+def spares(host: LocalHost) -> list[ProcessIdentity]:
+    """Return the spare processes of a host: nobody's yet."""
+    return [each for each in processes(host) if _title(each) == SPARE_TITLE]
+
+
+def _title(process: ProcessIdentity) -> str:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{process.pid}/cmdline").read_bytes().rstrip(b"\0").decode()
+    return ""
+
+
 def assert_no_orphans(mesh: LocalMesh) -> None:
-    """Assert that every process of the hosts is a forkserver's or of an active paglet."""
+    """Assert that every process of the hosts is a forkserver, a spare or of an active paglet."""
 
     def extra() -> list[str]:
         found = []
         for host in mesh:
             known = {info.pid for info in host.observer.agents()}
             running = {each.pid for each in processes(host)}
-            strange = running - known
+            strange = running - known - {each.pid for each in spares(host)}
             if len(strange) > 1:
                 found.append(f"{host.name}: {sorted(strange)}")
         return found

@@ -74,6 +74,7 @@ def test_settings_are_those_of_the_host():
         insecure = true
         [launch]
         preload = ["numpy"]
+        spare_processes = 4
         [mesh]
         seeds = ["beta:8765"]
         preset = "wan"
@@ -87,6 +88,7 @@ def test_settings_are_those_of_the_host():
         "properties": {"rack": "7"},
         "insecure": True,
         "preload": ("numpy",),
+        "spare_processes": 4,
         "seeds": ("beta:8765",),
         "preset": "wan",
     }
