@@ -29,13 +29,17 @@ mesh.add_command(targets)
 
 @mesh.command()
 @click.option("--online", is_flag=True, help="Only those that are up.")
+@click.option("--tag", metavar="TAG", help="Only those with this tag.")
+@click.option("--capability", metavar="NAME", help="Only those with this capability.")
 @common
 @click.pass_obj
-def hosts(shared: Common, *, online: bool) -> None:
+def hosts(shared: Common, tag: str | None, capability: str | None, *, online: bool) -> None:
     """List the hosts of the mesh."""
+    query = {"online": "true" if online else None, "tag": tag, "capability": capability}
 
     async def _work(host: "HostClient") -> None:
-        listed = (await host.hosts({"online": "true"} if online else None)).hosts
+        asked = {name: value for name, value in query.items() if value is not None}
+        listed = (await host.hosts(asked)).hosts
         if shared.json:
             print_json(listed)
             return

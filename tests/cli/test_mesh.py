@@ -23,6 +23,18 @@ def test_hosts_can_leave_out_those_that_are_not_up(run, mesh):
     assert len(parsed(run("mesh", "hosts", "--json"))) == 2
 
 
+def test_hosts_can_be_narrowed_by_tag_and_capability(run, mesh):
+    refs = mesh.hosts.refs
+    refs["beta"] = replace(refs["beta"], tags=("lab",), capabilities=("gpu",))
+
+    def names(*options):
+        return [host["name"] for host in parsed(run("mesh", "hosts", "--json", *options))]
+
+    assert names("--tag", "lab") == names("--capability", "gpu") == ["beta"]
+    assert names("--tag", "lab", "--capability", "fpga") == []
+    assert names("--tag", "none") == []
+
+
 def test_watch_prints_a_line_for_each_host_and_ends_when_asked_to(run):
     result = run("mesh", "watch", "--for", "0", "--json")
     seen = [json.loads(line) for line in result.stdout.splitlines()]

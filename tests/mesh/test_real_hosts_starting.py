@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -49,17 +50,25 @@ def mesh() -> Iterator[LocalMesh]:
         yield running
 
 
-def test_seeds_may_be_down_never_there_oneself_or_names_of_many_addresses(
-    cold: LocalMesh,
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """A port that takes connections, as the kernel does for a hung program, and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+def test_seeds_may_be_down_silent_never_there_oneself_or_names_of_many_addresses(
+    cold: LocalMesh, silent: socket.socket
 ) -> None:
     alpha, beta, gamma = cold
     (nobody,) = free_ports(1)
     # `localhost` is 127.0.0.1 and, where the machine has IPv6, ::1, at which nobody listens.
     by_name = {host.name: f"http://localhost:{host.settings.port}" for host in cold}
     never = f"http://127.0.0.1:{nobody}"
+    mute = f"http://127.0.0.1:{silent.getsockname()[1]}"
     alpha.settings = replace(alpha.settings, seeds=(by_name["alpha"], never))
-    beta.settings = replace(beta.settings, seeds=(never, by_name["gamma"], by_name["beta"]))
-    gamma.settings = replace(gamma.settings, seeds=(by_name["alpha"], alpha.url))
+    beta.settings = replace(beta.settings, seeds=(never, mute, by_name["gamma"], by_name["beta"]))
+    gamma.settings = replace(gamma.settings, seeds=(mute, by_name["alpha"], alpha.url))
 
     gamma.start()
     beta.start()
