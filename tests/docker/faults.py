@@ -15,9 +15,11 @@ ALIVE = {"active", "inactive", "crashed", "unreadable"}
 """Statuses of a paglet that a host has for itself."""
 
 
-def ledger_at(mesh: DockerMesh, host: str) -> PagletProxy:
-    """Return a ledger whose numbers are committed."""
+def ledger_at(mesh: DockerMesh, host: str, *, ballast_bytes: int = 0) -> PagletProxy:
+    """Return a ledger whose numbers are committed, with a state as large as asked for."""
     ledger = mesh.client(host).create("ledger:Ledger", host=host)
+    if ballast_bytes:
+        ledger.send(Message("fill", {"size": ballast_bytes}))
     for number in NUMBERS:
         ledger.send(Message("put", {"sender": "test", "number": number}))
     return ledger

@@ -2,33 +2,27 @@
 
 import pytest
 
+from paglets.failpoints import FAILPOINTS
 from tests.docker.conftest import LEDGERS
 from tests.docker.faults import assert_exactly_one, dispatching, ledger_at
 
-AT_SOURCE = [
-    "move.before_quiesce",
-    "move.after_quiesce",
-    "move.before_moving",
-    "move.moving_commit",
-    "move.after_moving",
-    "offer.before_send",
-    "offer.after_send",
-    "move.got_accepted",
-    "move.moved_commit",
-    "move.after_moved",
-    "settle.before_send",
+BOTH = ("alpha", "beta")
+
+
+def failpoints(*parts: str) -> list[str]:
+    """Return all failpoints of some parts: one that is new is tested without being listed here."""
+    return [name for name in FAILPOINTS if name.startswith(tuple(f"{part}." for part in parts))]
+
+
+CASES = [
+    *((victim, "alpha", each) for each in failpoints("move", "offer", "settle") for victim in BOTH),
+    *((victim, "beta", each) for each in failpoints("arrival", "spool") for victim in BOTH),
 ]
-AT_TARGET = [
-    "arrival.received",
-    "arrival.before_checks",
-    "arrival.before_accepted",
-    "arrival.accepted_commit",
-    "arrival.after_accepted",
-    "arrival.before_start",
-    "arrival.before_answer",
-]
-WITHIN = 4.0
+"""Who is killed, whose move is held meanwhile, and where."""
+WITHIN = 3.0
 """Seconds a failpoint holds the move: long enough to be killed there."""
+BALLAST_BYTES = 300_000
+"""Too large for a row, so that the spool has its part in the move."""
 
 
 @pytest.fixture(scope="module")
@@ -37,16 +31,12 @@ def mesh(paglets_meshes):
         yield mesh
 
 
-@pytest.mark.parametrize("victim", ["alpha", "beta"])
-@pytest.mark.parametrize(
-    ("armed", "failpoint"),
-    [*(("alpha", each) for each in AT_SOURCE), *(("beta", each) for each in AT_TARGET)],
-)
-def test_docker_kill_during_a_move_leaves_exactly_one_paglet(mesh, armed, failpoint, victim):
+@pytest.mark.parametrize(("victim", "armed", "failpoint"), CASES)
+def test_docker_kill_during_a_move_leaves_exactly_one_paglet(mesh, victim, armed, failpoint):
     mesh[armed].kill()
     mesh[armed].start(failpoints=f"{failpoint}=pause:{WITHIN}*1")
     mesh.client("alpha").mesh.wait_for_host("beta", timeout=20)
-    ledger = ledger_at(mesh, "alpha")
+    ledger = ledger_at(mesh, "alpha", ballast_bytes=BALLAST_BYTES)
     with dispatching(mesh, ledger, "beta"):
         mesh[armed].wait_failpoint(failpoint)
         mesh[victim].kill()
