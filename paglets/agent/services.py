@@ -13,6 +13,7 @@ from paglets.agent.port import ADVERTISE, CALL_TIMEOUT, LEASE, LOOKUP, WITHDRAW,
 from paglets.agent.servicehandle import ServiceHandle
 from paglets.agent.servicerecord import best_of, lookup_call
 from paglets.model.enums import ServiceScope, require_enum
+from paglets.model.errors import ConflictError
 from paglets.wire.bodies import ServiceBody
 from paglets.wire.hostcalls import AdvertiseCall, LeaseCall, LookupCall, LookupReply, WithdrawCall
 
@@ -30,7 +31,7 @@ class ServiceLease(ServiceHandle):
         self, port: HostPort, contract: ServiceContract, body: ServiceBody, ttl: float
     ) -> None:
         super().__init__(port, contract, body)
-        self._ttl = ttl
+        self._ttl = _seconds(ttl)
         self._lease_id: str | None = None
         self._expires_at = 0.0
         self._ask(ttl)
@@ -44,12 +45,19 @@ class ServiceLease(ServiceHandle):
         """Let it last `ttl` seconds from now; None: as long as it was asked for at first.
 
         Raises:
-            ConflictError: It has expired; take a new one.
+            ConflictError: It has expired, was released, or its host has restarted: take a new one.
+            HostUnreachableError: The provider's host does not answer.
+            ValueError: `ttl` is not above 0.
         """
-        self._ask(self._ttl if ttl is None else ttl)
+        if self._lease_id is None:
+            raise ConflictError(f"the lease on {self._body.name} was released: take a new one")
+        self._ask(self._ttl if ttl is None else _seconds(ttl))
 
     def release(self) -> None:
-        """End it; a second time nothing happens."""
+        """End it; a second time nothing happens.
+
+        Never fails because of the provider's host: what that cannot be told ends by its TTL.
+        """
         if self._lease_id is not None:
             self._ask(0.0)
             self._lease_id = None
@@ -135,14 +143,29 @@ class Services:
         contract: ServiceContract,
         *,
         scope: ServiceScope = ServiceScope.MESH,
+        capabilities: Sequence[str] = (),
+        operations: Sequence[ServiceOperation[Any, Any]] = (),
+        host: str | None = None,
         ttl: float = LEASE_TTL,
     ) -> ServiceLease:
-        """Return a handle that keeps the best provider awake for `ttl` seconds, renewable.
+        """Return a handle that keeps the best provider awake; a lazy one runs when this returns.
+
+        Args:
+            contract: As for `require`, and so are the others.
+            scope: As there.
+            capabilities: As there.
+            operations: As there.
+            host: As there.
+            ttl: Seconds it lasts unless renewed, at most an hour. It ends sooner if released, and
+                when the calling paglet ends, leaves or sleeps, or its host dies.
 
         Raises:
             ServiceNotFoundError: There is none.
+            HostUnreachableError: The provider's host does not answer.
+            ValueError: `ttl` is not above 0.
+            PagletsError: The provider cannot be started.
         """
-        reply = self._ask(lookup_call(contract, scope, (), (), None))
+        reply = self._ask(lookup_call(contract, scope, capabilities, operations, host))
         return ServiceLease(self._port, contract, best_of(reply, contract), ttl)
 
     def advertise(
@@ -192,6 +215,12 @@ class Services:
 
     def _ask(self, call: LookupCall) -> LookupReply:
         return self._port.call(LOOKUP, call, timeout=CALL_TIMEOUT)
+
+
+def _seconds(ttl: float) -> float:
+    if not ttl > 0:
+        raise ValueError(f"ttl is seconds above 0, not {ttl!r}")
+    return ttl
 
 
 def _unknown(_operation: ServiceOperation[Any, Any]) -> bool:

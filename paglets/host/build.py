@@ -6,21 +6,15 @@ and stopping is in `stages.py`.
 
 from dataclasses import dataclass
 
+from paglets.host.answering import answer_children
 from paglets.host.given import Given
 from paglets.host.http.access import Access, ServerIdentity
 from paglets.host.http.app import Outward, build_gate
 from paglets.host.http.gate import Gate
 from paglets.host.http.limits import HttpLimits
 from paglets.host.http.ports import Ports
-from paglets.host.parts import (
-    answer_children,
-    bind,
-    make_core,
-    make_moves,
-    make_offering,
-    make_residents,
-    make_restorer,
-)
+from paglets.host.offering import make_offering
+from paglets.host.parts import bind, make_core, make_moves, make_restorer
 from paglets.host.views import EventView, HealthView, HostView
 from paglets.mesh.directory import DRAINING_KIND
 from paglets.runtime.activity import Activity
@@ -61,10 +55,9 @@ def compose(given: Given) -> Composition:
     core = make_core(given)
     moves = make_moves(given, core)
     bind(given, core, moves)
-    offering = make_offering(given, core)
+    offering = make_offering(given, core, moves)
     inspection = Inspection(core.roster, core.commits, core.quiescer, core.forwarding)
     answer_children(given, core, moves, inspection, offering)
-    residents = make_residents(given, core, moves)
     health = HealthView(
         given.identity,
         core.roster,
@@ -73,7 +66,7 @@ def compose(given: Given) -> Composition:
         paglet_limit=given.paglet_limit,
         warnings=lambda: (
             *given.warnings(),
-            *residents.warnings(),
+            *offering.residents.warnings(),
             *offering.publisher.warnings(),
         ),
     )
@@ -83,6 +76,7 @@ def compose(given: Given) -> Composition:
         delivery=core.delivery,
         departures=moves.verbs,
         inactivity=moves.verbs,
+        leases=offering.leases,
         inspection=inspection,
         arrivals=moves.arrivals,
         fencing=moves.fencing,
@@ -103,7 +97,7 @@ def compose(given: Given) -> Composition:
         inactivity=moves.inactivity,
         draining=moves.draining,
         restorer=make_restorer(given, core, moves),
-        residents=residents,
+        residents=offering.residents,
         courier=core.courier,
         fencing=moves.fencing,
         roster=core.roster,

@@ -7,10 +7,8 @@ from paglets.host.given import Given, allowed_prefixes, code_source
 from paglets.runtime.activity import Activity
 from paglets.runtime.admission import Admission
 from paglets.runtime.arrivals import Arrivals
-from paglets.runtime.childactions import ChildActions
 from paglets.runtime.childcalls import ChildCalls
 from paglets.runtime.childlink import ChildLink
-from paglets.runtime.childqueries import ChildQueries
 from paglets.runtime.cloning import Clones
 from paglets.runtime.commits import Commits
 from paglets.runtime.courier import Courier
@@ -22,19 +20,12 @@ from paglets.runtime.fencing import Fencing
 from paglets.runtime.forwarding import Forwarding
 from paglets.runtime.idempotency import Once
 from paglets.runtime.inactivity import Inactivity
-from paglets.runtime.inspection import Inspection
 from paglets.runtime.lane import Lane
 from paglets.runtime.leaving import Leaving
 from paglets.runtime.packing import Packer
-from paglets.runtime.providers import Providers
-from paglets.runtime.published import Published
-from paglets.runtime.publishing import Publisher
 from paglets.runtime.quiescing import Quiescer
 from paglets.runtime.recovery import Restorer
-from paglets.runtime.registry import Registry
-from paglets.runtime.residents import Residents
 from paglets.runtime.roster import LocalPaglet, Roster
-from paglets.runtime.services import Services
 from paglets.runtime.starter import Folders, Starter
 from paglets.runtime.targets import Targets
 from paglets.runtime.transfers import Transfers
@@ -303,83 +294,6 @@ def bind(given: Given, core: Core, moves: Moves) -> None:
     core.courier.moved = moved
     core.courier.resume = moves.departures.resume
     moves.fencing.superseded = superseded
-
-
-@dataclass(frozen=True, kw_only=True)
-class Offering:
-    """Parts that offer and find services."""
-
-    registry: Registry
-    providers: Providers
-    publisher: Publisher
-    services: Services
-
-
-def make_offering(given: Given, core: Core) -> Offering:
-    """Make the parts that offer and find services, and let them follow the paglets of this host."""
-    registry = Registry()
-    providers = Providers(registry, core.roster, given.recorder)
-    publisher = Publisher(registry, given.records, given.recorder)
-    core.roster.changed = providers.changed
-    registry.changed = publisher.changed
-    given.records.subscribe(providers.heard)
-    return Offering(
-        registry=registry,
-        providers=providers,
-        publisher=publisher,
-        services=Services(registry, given.peers, given.records),
-    )
-
-
-def answer_children(
-    given: Given, core: Core, moves: Moves, inspection: Inspection, offering: Offering
-) -> None:
-    """Let the calls of paglets be answered."""
-    actions = ChildActions(
-        roster=core.roster,
-        delivery=core.delivery,
-        forwarding=core.forwarding,
-        creation=moves.creation,
-        verbs=moves.verbs,
-        leaving=moves.leaving,
-        targets=core.targets,
-        commits=core.commits,
-        calls=given.calls,
-    )
-    queries = ChildQueries(
-        roster=core.roster,
-        inspection=inspection,
-        forwarding=core.forwarding,
-        targets=core.targets,
-        services=offering.services,
-        providers=offering.providers,
-        peers=given.peers,
-        calls=given.calls,
-        recorder=given.recorder,
-    )
-    published = Published(given.records, given.peers, given.tasks)
-    handlers = {**actions.handlers(), **queries.handlers(), **published.handlers()}
-    core.switch.target = ChildCalls(core.roster, given.tasks, handlers)
-
-
-def make_residents(given: Given, core: Core, moves: Moves) -> Residents:
-    """Make what runs the resident services of launch.toml."""
-    residents = Residents(
-        given.settings.launch,
-        roster=core.roster,
-        store=given.store,
-        commits=core.commits,
-        activity=core.activity,
-        inactivity=moves.inactivity,
-        starter=core.starter,
-        admission=core.admission,
-        recorder=given.recorder,
-        tasks=given.tasks,
-        is_leased=lambda _agent_id: False,
-    )
-    moves.creation.disposed = residents.gone
-    core.activity.on_failed_restart(residents.not_restarted)
-    return residents
 
 
 def make_restorer(given: Given, core: Core, moves: Moves) -> Restorer:

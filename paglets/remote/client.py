@@ -13,6 +13,8 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Self
 
+import msgspec
+
 from paglets.model.errors import FullError
 from paglets.model.refs import PagletProxyRef
 from paglets.remote.endpoint import Endpoint, Query, decode_answer, limited
@@ -162,6 +164,15 @@ class HostClient:
         call = self._endpoint.call(f"{verb}_agent", agent_id, body=body, key=key, timeout=timeout)
         answer = await self._endpoint.send(call)
         return decode_answer(answer, bodies.Address).ref if answer.body else None
+
+    async def lease(
+        self, agent_id: str, body: bodies.LeaseBody, *, timeout: float = 30.0
+    ) -> bodies.LeaseAnswer:
+        """Take, renew or release a lease on a paglet."""
+        call = self._endpoint.call(
+            "lease_agent", agent_id, body=msgspec.json.encode(body), timeout=timeout
+        )
+        return decode_answer(await self._endpoint.send(call), bodies.LeaseAnswer)
 
     async def send(self, agent_id: str, body: bytes, *, timeout: float = 30.0) -> bodies.ReplyBody:
         """Deliver an encoded message (`wire/messages.py`) and return the answer to it.

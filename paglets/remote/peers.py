@@ -24,6 +24,8 @@ from paglets.wire.bodies import (
     CreateBody,
     FenceAnswer,
     FenceBody,
+    LeaseAnswer,
+    LeaseBody,
     OutcomeBody,
     ReplyBody,
 )
@@ -106,6 +108,12 @@ class HttpPeerCalls:
         """Run a life-cycle verb there; None after a dispose."""
         client = self._host(peer)
         return await client.lifecycle(agent_id, verb, body, key=key, timeout=timeout)
+
+    async def lease(
+        self, peer: PeerAddress, agent_id: str, body: LeaseBody, *, timeout: float
+    ) -> LeaseAnswer:
+        """Take, renew or release a lease on a paglet there."""
+        return await self._host(peer).lease(agent_id, body, timeout=timeout)
 
     async def list_agents(
         self, peer: PeerAddress, query: dict[str, str], *, timeout: float

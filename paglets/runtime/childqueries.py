@@ -8,6 +8,7 @@ from paglets.model.transfer import PeerAddress
 from paglets.runtime.childcalls import Handler
 from paglets.runtime.forwarding import Forwarding
 from paglets.runtime.inspection import Inspection
+from paglets.runtime.leases import Leases
 from paglets.runtime.ports import PeerCalls, PeerHosts
 from paglets.runtime.providers import Providers
 from paglets.runtime.recorder import Recorder
@@ -34,6 +35,7 @@ class ChildQueries:
         targets: Targets,
         services: Services,
         providers: Providers,
+        leases: Leases,
         peers: PeerHosts,
         calls: PeerCalls,
         recorder: Recorder,
@@ -44,6 +46,7 @@ class ChildQueries:
         self._targets = targets
         self._services = services
         self._providers = providers
+        self._leases = leases
         self._peers = peers
         self._calls = calls
         self._recorder = recorder
@@ -187,10 +190,10 @@ class ChildQueries:
         return self._services.find(body)
 
     async def lease(
-        self, _paglet: LocalPaglet, body: ops.LeaseCall, _call: HostCall
+        self, paglet: LocalPaglet, body: ops.LeaseCall, _call: HostCall
     ) -> ops.LeaseReply:
         """Take, renew or release a lease."""
-        return self._services.lease(body)
+        return await self._leases.ask(paglet, body)
 
 
 def _peer_of(ref: PagletProxyRef) -> PeerAddress:

@@ -12,6 +12,7 @@ from paglets.config.settings import Timeouts
 from paglets.failpoints import failpoint_async
 from paglets.model.enums import Hook, PagletStatus, Verb
 from paglets.model.errors import (
+    BusyError,
     PagletCrashedError,
     PagletInactiveError,
     PagletsError,
@@ -222,6 +223,20 @@ class Inactivity:
                 if paglet.starting is not None:
                     paglet.starting.set_result(None)
                     paglet.starting = None
+
+    async def keep_awake(self, paglet: LocalPaglet, reason: str) -> None:
+        """Wake `paglet` for somebody who needs it, after whatever verb is under way.
+
+        Raises:
+            BusyError: That verb takes too long.
+            PagletsError: As for `activate`.
+        """
+        try:
+            await paglet.idle(timeout=self._timeouts.hook)
+        except TimeoutError as error:
+            raise BusyError(f"{paglet.agent_id} is busy", agent_id=paglet.agent_id) from error
+        if paglet.row.status is not PagletStatus.ACTIVE or paglet.link is None:
+            await self.activate_here(paglet, reason)
 
     def wake(self, paglet: LocalPaglet) -> None:
         """Begin to wake an inactive paglet because a message waits for it."""

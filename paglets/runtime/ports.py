@@ -20,6 +20,8 @@ from paglets.wire.bodies import (
     CreateBody,
     FenceAnswer,
     FenceBody,
+    LeaseAnswer,
+    LeaseBody,
     OutcomeBody,
     ReplyBody,
 )
@@ -108,6 +110,11 @@ class PeerCalls(Protocol):
         self, peer: PeerAddress, agent_id: str, verb: str, body: bytes, *, key: str, timeout: float
     ) -> PagletProxyRef | None:
         """POST `/agents/{agent_id}/{verb}` with a JSON body; None after a dispose."""
+
+    async def lease(
+        self, peer: PeerAddress, agent_id: str, body: LeaseBody, *, timeout: float
+    ) -> LeaseAnswer:
+        """Take, renew or release a lease on a paglet there."""
 
     async def list_agents(
         self, peer: PeerAddress, query: dict[str, str], *, timeout: float

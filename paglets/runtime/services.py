@@ -5,19 +5,17 @@ Nobody is asked at a look-up. `providers.py` keeps the registry, `publishing.py`
 
 import logging
 import random
-import time
 from collections.abc import Iterator
 
 from paglets.model.enums import ServiceScope
 from paglets.model.errors import InvalidRequestError
-from paglets.model.names import new_id
 from paglets.model.refs import HostRef
 from paglets.runtime.choice import Standing, matching, newest, ranked, why_not
 from paglets.runtime.load import decode_load
 from paglets.runtime.ports import GossipRecords, PeerHosts
 from paglets.runtime.registry import Registry
 from paglets.wire.bodies import ServiceBody
-from paglets.wire.hostcalls import LeaseCall, LeaseReply, LookupCall, LookupReply
+from paglets.wire.hostcalls import LookupCall, LookupReply
 from paglets.wire.servicerecords import (
     LOAD_KIND,
     SERVICE_KIND,
@@ -35,7 +33,6 @@ class Services:
         self._registry = registry
         self._hosts = hosts
         self._records = records
-        self._leases: dict[str, float] = {}
 
     def find(self, query: LookupCall) -> LookupReply:
         """Return who serves a query, best first; where nobody does, why."""
@@ -86,14 +83,3 @@ class Services:
         }
         standings[me.host_id] = Standing(is_elsewhere=False)
         return standings
-
-    def lease(self, call: LeaseCall) -> LeaseReply:
-        """Take, renew or (`ttl` 0) release a lease."""
-        lease_id = call.lease_id or new_id()
-        now = time.monotonic()
-        self._leases = {key: end for key, end in self._leases.items() if end > now}
-        if call.ttl <= 0:
-            self._leases.pop(lease_id, None)
-            return LeaseReply(lease_id=lease_id, ttl=0.0)
-        self._leases[lease_id] = now + call.ttl
-        return LeaseReply(lease_id=lease_id, ttl=call.ttl)

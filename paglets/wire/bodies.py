@@ -117,8 +117,30 @@ class DisposeBody(Strict, frozen=True, kw_only=True):
     """Kill it without `on_disposing`."""
 
 
+class LeaseBody(Strict, frozen=True, kw_only=True):
+    """Take, renew or release a lease on a paglet: it is kept awake for as long."""
+
+    lease_id: str
+    """Made up by who takes it: a repeat takes the same one."""
+    ttl_seconds: float
+    """Seconds from now; 0 releases it."""
+    renews: bool = False
+    """Refuse unless the lease is held."""
+    owner_host_id: str = ""
+    """Released when this host goes; empty: its TTL alone ends it."""
+    owner_generation: int = 0
+    owner_agent_id: str = ""
+
+
 class EmptyBody(Strict, frozen=True, kw_only=True):
     """No fields."""
+
+
+class LeaseAnswer(Body, frozen=True, kw_only=True):
+    """A lease, good for `ttl_seconds` from now."""
+
+    lease_id: str
+    ttl_seconds: float
 
 
 class ReplyBody(Body, frozen=True, kw_only=True):

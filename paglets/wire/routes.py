@@ -215,6 +215,14 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "POST",
+        "/agents/{agent_id}/lease",
+        "lease_agent",
+        "Keep it awake for a time, starting it if it sleeps.",
+        request=bodies.LeaseBody,
+        response=bodies.LeaseAnswer,
+    ),
+    Route(
+        "POST",
         "/transfers/check",
         "check_transfer",
         "Would this host take a paglet?",

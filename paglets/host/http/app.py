@@ -62,7 +62,7 @@ def build_gate(ports: Ports, access: Access, outward: Outward) -> Gate:
         MeshRoutes(ports.mesh),
         AgentRoutes(ports.creation, ports.inspection, fan_out),
         MessageRoutes(ports.delivery),
-        LifecycleRoutes(ports.creation, ports.departures, ports.inactivity),
+        LifecycleRoutes(ports.creation, ports.departures, ports.inactivity, ports.leases),
         DrainRoutes(ports.draining),
         TransferRoutes(ports.arrivals, ports.fencing, ports.transfers, fan_out),
     ):

@@ -1,7 +1,7 @@
 """`POST /agents/{id}/{verb}`: paglets are moved, put to sleep, woken and ended."""
 
 from paglets.host.http.asked import Answer, ApiAnswer, ApiRequest, json_answer
-from paglets.host.http.ports import Creation, Departures, Inactivity
+from paglets.host.http.ports import Creation, Departures, Inactivity, Leases
 from paglets.host.http.routing import Handler
 from paglets.model.enums import EnvelopeKind
 from paglets.model.errors import InvalidRequestError
@@ -13,6 +13,7 @@ from paglets.wire.bodies import (
     DispatchBody,
     DisposeBody,
     EmptyBody,
+    LeaseBody,
     RetractBody,
 )
 from paglets.wire.policies import decode_policy
@@ -25,9 +26,13 @@ class LifecycleRoutes:
         creation: Ends paglets.
         departures: Moves and copies them.
         inactivity: Puts them to sleep and wakes them.
+        leases: Keeps them awake.
     """
 
-    def __init__(self, creation: Creation, departures: Departures, inactivity: Inactivity) -> None:
+    def __init__(
+        self, creation: Creation, departures: Departures, inactivity: Inactivity, leases: Leases
+    ) -> None:
+        self._leases = leases
         self._creation = creation
         self._departures = departures
         self._inactivity = inactivity
@@ -41,6 +46,7 @@ class LifecycleRoutes:
             "deactivate_agent": self.deactivate,
             "activate_agent": self.activate,
             "dispose_agent": self.dispose,
+            "lease_agent": self.lease,
         }
 
     async def dispatch(self, asked: ApiRequest) -> Answer:
@@ -96,6 +102,10 @@ class LifecycleRoutes:
         force = asked.decode(DisposeBody).force
         await self._creation.dispose(asked.id("agent_id"), force=force, key=asked.key)
         return ApiAnswer(204)
+
+    async def lease(self, asked: ApiRequest) -> Answer:
+        """Take, renew or release a lease on a paglet."""
+        return json_answer(await self._leases.serve(asked.id("agent_id"), asked.decode(LeaseBody)))
 
 
 def _ticket(body: DispatchBody) -> TransferTicket | None:

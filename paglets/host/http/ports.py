@@ -25,6 +25,8 @@ from paglets.wire.bodies import (
     FenceAnswer,
     FenceBody,
     HealthBody,
+    LeaseAnswer,
+    LeaseBody,
     LogBody,
     OutcomeBody,
     ReplyBody,
@@ -88,6 +90,13 @@ class Inactivity(Protocol):
 
     async def activate(self, agent_id: str, *, key: str | None) -> PagletProxyRef:
         """Wake a paglet."""
+
+
+class Leases(Protocol):
+    """Keeps paglets awake for who needs them."""
+
+    async def serve(self, agent_id: str, body: LeaseBody) -> LeaseAnswer:
+        """Take, renew or release a lease on a paglet of this host."""
 
 
 class Inspection(Protocol):
@@ -226,6 +235,7 @@ class Ports:
     delivery: Delivery
     departures: Departures
     inactivity: Inactivity
+    leases: Leases
     inspection: Inspection
     arrivals: Arrivals
     fencing: Fencing

@@ -10,6 +10,7 @@ from paglets import (
     CreationEvent,
     Paglet,
     ServiceContract,
+    ServiceLease,
     ServiceOperation,
     handles,
     provides,
@@ -34,6 +35,7 @@ class Served:
 
 SERVE = ServiceOperation("serve", Table, Served)
 WAITER = ServiceContract("waiter", (SERVE,))
+HEAD_WAITER = ServiceContract("head-waiter", (SERVE,))
 
 
 @dataclass
@@ -83,4 +85,41 @@ class WaiterAgent(Paglet[WaiterState]):
 
 
 class HeadWaiterAgent(WaiterAgent):
-    """Another class of the same service."""
+    """Another class, with a service of its own."""
+
+    services: ClassVar = (HEAD_WAITER,)
+
+
+class ClockAgent(Paglet[None]):
+    """Does nothing, so that it falls asleep after a known time."""
+
+    @handles("tick")
+    def tick(self) -> None:
+        pass
+
+
+class Guest(Paglet[None]):
+    """Holds a lease on a waiter, as long as it is told."""
+
+    lease: ServiceLease
+
+    @handles("take")
+    def take(self, ttl: float, host: str | None = None) -> str:
+        self.lease = self.context.services.lease(WAITER, ttl=ttl, host=host)
+        return self.lease.record.provider.agent_id
+
+    @handles("serve")
+    def serve(self) -> str:
+        return self.lease.call(SERVE, Table()).host
+
+    @handles("renew")
+    def renew(self, ttl: float) -> None:
+        self.lease.renew(ttl)
+
+    @handles("release")
+    def release(self) -> None:
+        self.lease.release()
+
+    @handles("leave")
+    def leave(self, to: str) -> None:
+        self.dispatch(to)

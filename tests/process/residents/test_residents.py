@@ -14,30 +14,11 @@ from paglets.model.launch import LaunchPlan
 from paglets.testing.localhost import LocalHost
 from paglets.testing.localmesh import LocalMesh
 from paglets.testing.waiting import wait_until
+from tests.process.residents.conftest import AGENTS, LAUNCH
 
-AGENTS = Path(__file__).resolve().parents[2] / "agents" / "residents"
 LAZY = "waiter.alpha"
 EAGER = "head-waiter.alpha"
-LAUNCH = """
-[[services]]
-class = "waiters:WaiterAgent"
-lifecycle = "lazy"
-idle_timeout_seconds = 0.3
-state = {{ greeting = "moin", book = "{book}" }}
-
-[[services]]
-class = "waiters:HeadWaiterAgent"
-lifecycle = "eager"
-state = {{ book = "{book}" }}
-restart = {{ first_delay_seconds = 0.02 }}
-"""
 LOOK = Message("look")
-
-
-@pytest.fixture
-def book(tmp_path: Path) -> Path:
-    """What each start of a resident is written to."""
-    return tmp_path / "book"
 
 
 @pytest.fixture

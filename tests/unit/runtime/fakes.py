@@ -146,6 +146,9 @@ class FakeCalls:
     async def send(self, peer, agent_id, body, *, timeout):
         return await self._call("send", peer, agent_id, body)
 
+    async def lease(self, peer, agent_id, body, *, timeout):
+        return await self._call("lease", peer, agent_id, body)
+
     async def locate(self, peer, agent_id, *, timeout):
         return await self._call("locate", peer, agent_id)
 
@@ -244,6 +247,8 @@ class FakeStarter:
         self.error = None
         self.answers = {}
         self.manifest = MANIFEST
+        self.snapshot = None
+        self.code_version = MANIFEST.code_version
         self.before_loaded = None
         """Awaited before a launch returns: what happens meanwhile."""
 
@@ -256,7 +261,7 @@ class FakeStarter:
         self.links.append(link)
         if self.before_loaded is not None:
             await self.before_loaded()
-        return link, Loaded(call=1, manifest=self.manifest)
+        return link, Loaded(call=1, manifest=self.manifest, snapshot=self.snapshot)
 
 
 async def _watched(link):
