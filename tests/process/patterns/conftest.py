@@ -19,6 +19,11 @@ from paglets.testing.waiting import wait_until
 AGENTS = Path(__file__).parents[2] / "agents" / "patterns"
 DOCS = Path(__file__).parents[3] / "docs"
 """The examples of a page are a module of paglets: `page_user_info`, `page_patterns`."""
+LAUNCH = """
+[[services]]
+class = "paglets.system.user_info.agent:UserInfoAgent"
+lifecycle = "lazy"
+"""
 HOSTS = ("alpha", "beta", "gamma")
 
 
@@ -28,7 +33,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMesh]:
     for page in ("user-info", "patterns"):
         blocks = re.findall(r"```python\n(.*?)```", (DOCS / f"{page}.md").read_text(), re.DOTALL)
         (folder / f"page_{page.replace('-', '_')}.py").write_text("\n\n".join(blocks))
-    with LocalMesh(3, agents=[AGENTS, folder]) as running:
+    with LocalMesh(3, agents=[AGENTS, folder], launch=LAUNCH) as running:
         yield running
 
 
@@ -112,11 +117,11 @@ def running(mesh: LocalMesh, *words: str, entry: str = "alpha") -> Iterator[Runn
 
 
 def left_over(mesh: LocalMesh, *but: str) -> list[str]:
-    """Return what paglets there are on the running hosts, but those with these ids."""
+    """Return what paglets there are on the running hosts, but residents and those with these ids."""
     return [
         f"{host.name}: {info.class_name} {info.agent_id} {info.status}"
         for host in mesh
         if host.is_running
         for info in host.observer.agents()
-        if info.agent_id not in but
+        if info.agent_id not in but and not info.class_name.startswith("paglets.system.")
     ]

@@ -37,7 +37,7 @@ def make(mesh: LocalMesh) -> Iterator[Callable[..., PagletProxy]]:
 
 def wait_gone(mesh: LocalMesh, *but: str) -> None:
     wait_until(
-        lambda: left_over(mesh, "user-info", *but) == [], timeout=20, what="nothing is left",
+        lambda: left_over(mesh, *but) == [], timeout=20, what="nothing is left",
         story=lambda: "\n".join(left_over(mesh, *but)),
     )  # fmt: skip
 
@@ -66,7 +66,7 @@ def test_each_host_has_its_result_and_no_clone_is_left(mesh: LocalMesh, make):
     found = count(leader, word="x")
 
     assert found == {"results": dict(zip(HOSTS, HOSTS, strict=True)), "missing": {}}
-    assert left_over(mesh, "user-info", leader.agent_id) == []
+    assert left_over(mesh, leader.agent_id) == []
     # The workers have the State, their own on_clone() and not the leader's run().
     assert sorted(notes(leader)) == ["run", *(f"x of {host} clone of" for host in HOSTS)]
 
@@ -75,7 +75,7 @@ def test_a_durable_leader_gathers_too(mesh: LocalMesh, make):
     leader = make("counting:DurableCount")
 
     assert list(count(leader)["results"]) == list(HOSTS)
-    assert left_over(mesh, "user-info", leader.agent_id) == []
+    assert left_over(mesh, leader.agent_id) == []
 
 
 def test_what_fails_on_one_host_is_its_reason_and_no_other_ones(mesh: LocalMesh, make):
@@ -88,7 +88,7 @@ def test_what_fails_on_one_host_is_its_reason_and_no_other_ones(mesh: LocalMesh,
     }  # fmt: skip
     assert missing["alpha"][1] == "ValueError: not here"
     assert "signal SIGKILL" in missing["beta"][1]
-    assert left_over(mesh, "user-info", leader.agent_id) == []
+    assert left_over(mesh, leader.agent_id) == []
 
 
 def test_who_is_too_slow_is_cut_short(mesh: LocalMesh, make):
@@ -98,7 +98,7 @@ def test_who_is_too_slow_is_cut_short(mesh: LocalMesh, make):
 
     assert list(found["results"]) == ["alpha", "beta"]
     assert found["missing"] == {"gamma": ["slow", "not done within 1.5 s (it was working)"]}
-    assert left_over(mesh, "user-info", leader.agent_id) == []
+    assert left_over(mesh, leader.agent_id) == []
 
 
 def test_a_host_that_is_killed_is_missing_and_the_others_are_not(mesh: LocalMesh, make):

@@ -8,18 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from paglets import Message, PagletProxy
-from paglets.system.user_info.agent import UserInfoAgent
-from paglets.system.user_info.contract import READ, USER_INFO, Entry, Reading
+from paglets.system.user_info.contract import NOTIFY, READ, USER_INFO, Entry, Notice, Reading
+from paglets.testing.localhost import LocalHost
 from paglets.testing.localmesh import LocalMesh
-from tests.process.patterns.conftest import HOSTS, Running, command, running
+from tests.process.patterns.conftest import Running, command, running
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def user_infos(mesh: LocalMesh) -> None:
-    for name in HOSTS:
-        mesh.client().create(UserInfoAgent, agent_id="user-info", host=name)
 
 
 @pytest.fixture
@@ -38,12 +32,18 @@ def follower(mesh: LocalMesh) -> Iterator[Running]:
 
 def entries(mesh: LocalMesh, host: str) -> list[Entry]:
     """Return all that a host keeps."""
-    handles = mesh.client(host).services.lookup_all(USER_INFO)
-    (handle,) = (each for each in handles if each.record.host_name == host)
+    handle = mesh.client(host).services.require(USER_INFO, host=host)
     pages = [handle.call(READ, Reading(0))]
     while pages[-1].more:
         pages.append(handle.call(READ, Reading(pages[-1].next)))
     return [entry for page in pages for entry in page.entries]
+
+
+def kill_user_info(host: LocalHost) -> None:
+    agents = host.observer.agents()
+    (info,) = (each for each in agents if each.class_name.endswith(":UserInfoAgent"))
+    assert info.pid is not None
+    os.kill(info.pid, signal.SIGKILL)
 
 
 def seen(ran: Running, mark: str) -> list[str]:
@@ -93,9 +93,8 @@ def test_a_killed_host_is_said_and_its_journal_goes_on_when_it_is_back(
 
     mesh.kill("beta")
     follower.wait_for(lambda: any("lost beta" in line for line in follower.err), "beta is lost")
-    mesh.client("alpha").proxy("user-info", "alpha").send(
-        Message("notify", {"title": "kill: goes on"})
-    )
+    alpha = mesh.client("alpha").services.require(USER_INFO, host="alpha")
+    alpha.call(NOTIFY, Notice("kill: goes on"))
     follower.wait_for(lambda: len(seen(follower, "kill")) == 2, "what alpha told")
 
     mesh.restart("beta")
@@ -144,9 +143,7 @@ def test_what_was_told_is_there_once_though_the_resident_is_killed_again_and_aga
 ):
     for number in range(12):
         if number % 4 == 1:
-            pid = mesh["beta"].observer.agent("user-info").pid
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
+            kill_user_info(mesh["beta"])
         reporter.send(Message("tell", {"title": f"once {number}"}), timeout=40)
 
     told = [entry.title for entry in entries(mesh, "beta") if entry.title.startswith("once")]
