@@ -297,7 +297,7 @@ async def _pages(
 
 async def _sent(found: Found, message: WireMessage) -> bodies.ReplyBody:
     """Send a message, again and again under its id where it asks for that."""
-    from paglets.connect.repeating import may_be_handled_later, never, repeat  # the HTTP stack
+    from paglets.repeating import may_be_handled_later, never, repeat  # the HTTP stack
 
     timeout, retry_for = message.budget_ms / 1000, message.retry_for_ms / 1000
 

@@ -11,7 +11,6 @@ import msgspec
 
 from paglets.agent.port import Operation
 from paglets.connect.hosts import HostWays, reference
-from paglets.connect.repeating import may_be_handled_later, may_have_been_done, never, repeat
 from paglets.model.enums import Verb
 from paglets.model.errors import (
     InvalidRequestError,
@@ -22,6 +21,7 @@ from paglets.model.errors import (
 from paglets.model.names import is_fixed_id, new_id
 from paglets.model.refs import HostRef, PagletProxyRef
 from paglets.remote.client import HostClient
+from paglets.repeating import may_be_handled_later, may_have_been_done, never, repeat
 from paglets.wire import bodies
 from paglets.wire import hostcalls as wire
 from paglets.wire.messages import decode_message, patch_message

@@ -9,6 +9,7 @@ from paglets.model.errors import CallCycleError, InvalidRequestError, LifecycleE
 from paglets.model.inactive import DeactivationPolicy
 from paglets.model.names import new_id
 from paglets.model.refs import HostRef
+from paglets.repeating import may_be_handled_later, repeat
 from paglets.runtime.childcalls import Handler
 from paglets.runtime.commits import Commits
 from paglets.runtime.creation import Creation
@@ -22,7 +23,7 @@ from paglets.runtime.verbs import Verbs
 from paglets.wire import hostcalls as ops
 from paglets.wire.bodies import ABSENT, CreateBody
 from paglets.wire.calls import HostCall, Queued
-from paglets.wire.messages import decode_message, patch_message
+from paglets.wire.messages import WireMessage, decode_message, patch_message
 from paglets.wire.policies import decode_policy
 
 _REMOTE_TIMEOUT = 30.0
@@ -68,11 +69,29 @@ class ChildActions:
             "watch_queue": self.watch_queue,
         }
 
-    async def send(
-        self, _paglet: LocalPaglet, body: ops.SendCall, _call: HostCall
-    ) -> ops.SendReply:
-        """Deliver a message for the paglet."""
+    async def send(self, paglet: LocalPaglet, body: ops.SendCall, _call: HostCall) -> ops.SendReply:
+        """Deliver a message for the paglet; one with `retry_for` again and again, under its id."""
         message = decode_message(body.body)
+        if not message.retry_for_ms:
+            return await self._send(body, message)
+        link = paglet.link
+
+        async def attempt(number: int, left: float) -> ops.SendReply:
+            if number == 1:
+                return await self._send(body, message)
+            budget_ms = min(message.budget_ms, int(left * 1000))
+            again = patch_message(body.body, attempt=number, budget_ms=budget_ms)
+            repeated = msgspec.structs.replace(body, body=again)
+            return await self._send(repeated, decode_message(again))
+
+        return await repeat(
+            attempt,
+            seconds=max(message.budget_ms, message.retry_for_ms) / 1000,
+            # A process that has ended waits for nothing.
+            is_worth_repeating=lambda e: paglet.link is link and may_be_handled_later(e),
+        )
+
+    async def _send(self, body: ops.SendCall, message: WireMessage) -> ops.SendReply:
         if self._roster.is_here(body.to):
             target = self._roster.find(body.to.agent_id)
             reply = await self._delivery.deliver(body.to.agent_id, _with_birth(body, target))

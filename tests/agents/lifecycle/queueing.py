@@ -48,6 +48,10 @@ class Clerk(Paglet[ClerkState]):
     def most(self) -> int:
         return self.state.most
 
+    @handles("relay")
+    def relay(self, to: PagletProxyRef, kind: str, text: str, retry_for: float | None) -> object:
+        return self.send(to, Message(kind, {"text": text}), retry_for=retry_for, timeout=30.0)
+
     @handles("slow note")
     def slow_note(self, text: str, seconds: float) -> int:
         time.sleep(seconds)

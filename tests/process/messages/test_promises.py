@@ -1,6 +1,7 @@
 """What is promised of a message: at most once, exactly once with `retry_for` and MESSAGE."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,40 @@ def test_a_handler_that_died_is_run_again_and_the_sender_gets_the_answer(
     dying = note("twice", "id-6", kind="die once")
     assert ledger().send(dying, retry_for=60.0, timeout=PATIENCE) == 1
     assert ledger().send(Message("handled")) == ["twice"]
+
+
+@pytest.mark.parametrize("host", ["alpha", "beta"])
+def test_what_a_paglet_sends_with_retry_for_is_sent_again_where_the_handler_died(
+    mesh: LocalMesh, tmp_path: Path, host: str
+) -> None:
+    state = LedgerState(book=tmp_path / "book")
+    ledger = mesh.client().create("queueing:Ledger", state, host=host)
+    clerk = mesh.client().create("queueing:Clerk")
+    args = {"to": asdict(ledger.ref()), "kind": "die once"}
+
+    relayed = Message("relay", {**args, "text": "twice", "retry_for": 30.0})
+    assert clerk.send(relayed, timeout=PATIENCE) == 1
+    plain = Message("relay", {**args, "text": "once", "retry_for": None})
+    with pytest.raises(HandlerError, match="PagletCrashedError"):
+        clerk.send(plain, timeout=PATIENCE)
+
+    wait_until(lambda: ledger.info().status == "active", timeout=PATIENCE, what="it is back")
+    assert ledger.send(Message("handled"), timeout=PATIENCE, retry_for=PATIENCE) == ["twice"]
+
+
+def test_what_a_paglet_sends_with_retry_for_waits_for_a_host_that_is_killed(
+    mesh: LocalMesh, tmp_path: Path
+) -> None:
+    ledger = mesh.client().create(
+        "queueing:Ledger", LedgerState(book=tmp_path / "book"), host="beta"
+    )
+    clerk = mesh.client().create("queueing:Clerk")
+    args = {"to": asdict(ledger.ref()), "kind": "note", "text": "kept", "retry_for": 30.0}
+    mesh["beta"].kill()
+    reply = clerk.send_future(Message("relay", args), timeout=PATIENCE)
+    mesh["beta"].start()
+
+    assert reply.result(PATIENCE) == 1
 
 
 def test_a_oneway_message_is_handled_once_though_the_host_is_killed_after_the_ack(

@@ -117,7 +117,7 @@ def running(mesh: LocalMesh, *words: str, entry: str = "alpha") -> Iterator[Runn
 
 
 def left_over(mesh: LocalMesh, *but: str) -> list[str]:
-    """Return what paglets there are on the running hosts, but residents and those with these ids."""
+    """Return the paglets of the running hosts, but residents and those with these ids."""
     return [
         f"{host.name}: {info.class_name} {info.agent_id} {info.status}"
         for host in mesh

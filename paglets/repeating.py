@@ -1,7 +1,7 @@
 """Repeats of one call under one id: how long, how often, and what is worth repeating.
 
 A repeat is safe because hosts know it again: a message by its id, a life-cycle call by its
-Idempotency-Key. Used by `calls.py`.
+Idempotency-Key. Used for code outside any paglet (`connect`), and by a host for its paglets.
 """
 
 import asyncio

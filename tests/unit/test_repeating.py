@@ -4,14 +4,6 @@ import asyncio
 
 import pytest
 
-from paglets.connect.repeating import (
-    FIRST_PAUSE,
-    LAST_PAUSE,
-    may_be_handled_later,
-    may_have_been_done,
-    never,
-    repeat,
-)
 from paglets.model.errors import (
     HandlerError,
     HostUnreachableError,
@@ -19,6 +11,14 @@ from paglets.model.errors import (
     PagletCrashedError,
     PagletNotFoundError,
     UnavailableError,
+)
+from paglets.repeating import (
+    FIRST_PAUSE,
+    LAST_PAUSE,
+    may_be_handled_later,
+    may_have_been_done,
+    never,
+    repeat,
 )
 
 
@@ -30,7 +30,7 @@ class PassingTime:
         self.pauses: list[float] = []
         loop = asyncio.get_running_loop()
         monkeypatch.setattr(loop, "time", lambda: self.now)
-        monkeypatch.setattr("paglets.connect.repeating.asyncio.sleep", self.sleep)
+        monkeypatch.setattr("paglets.repeating.asyncio.sleep", self.sleep)
 
     async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
