@@ -153,3 +153,19 @@ def test_one_whose_class_cannot_be_imported_is_told_with_its_place(tmp_path: Pat
         (warning,) = mesh["alpha"].observer.health().warnings
     assert "[[services]] no. 1" in warning
     assert "module nowhere cannot be imported" in warning
+
+
+@pytest.mark.slow
+def test_the_built_in_services_are_there_as_soon_as_a_host_is_ready() -> None:
+    with LocalMesh(1, builtins=True) as mesh:
+        alpha = mesh["alpha"]
+        assert {body.name for body in alpha.observer.services()} == {
+            "server-info",
+            "mesh-info",
+            "compute-slots",
+            "user-info",
+        }
+        assert alpha.statuses()["user-info.alpha"] == "inactive"
+        wait_status(alpha, "mesh-info.alpha", "active")
+        wait_status(alpha, "compute-slots.alpha", "active")
+        assert alpha.observer.health().warnings == ()

@@ -226,3 +226,16 @@ def test_a_file_that_is_not_there_names_the_next_step(tmp_path):
 def test_the_bundled_file_is_a_right_one():
     config = read_launch(bundled_path(), Knobs)
     assert (config.host, config.limits, config.timeouts, config.timing) == ({}, {}, {}, {})
+
+
+def test_the_bundled_file_declares_the_built_in_services():
+    declared = {
+        each.class_name.rpartition(":")[2]: each.lifecycle.value
+        for each in read_launch(bundled_path(), Knobs).plan.residents
+    }
+    assert declared == {
+        "ServerInfoAgent": "lazy",
+        "MeshInfoAgent": "eager",
+        "ComputeSlotsAgent": "eager",
+        "UserInfoAgent": "lazy",
+    }
