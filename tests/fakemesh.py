@@ -25,6 +25,7 @@ from paglets.model.errors import (
     HandlerError,
     HostNotFoundError,
     PagletNotFoundError,
+    ServiceNotFoundError,
     TransferNotFoundError,
     UnavailableError,
 )
@@ -40,6 +41,19 @@ from paglets.wire.hostcalls import LookupReply
 from paglets.wire.messages import decode_message
 
 CLASS = "tour:Tour"
+
+TEXT_SCHEMA = {
+    "$ref": "#/$defs/Text",
+    "$defs": {
+        "Text": {
+            "title": "Text",
+            "type": "object",
+            "properties": {"text": {"type": "string"}, "limit": {"type": "integer", "default": 9}},
+            "required": ["text"],
+        }
+    },
+}
+"""Of every request and reply of a fake service."""
 
 
 class FakeHosts:
@@ -257,6 +271,28 @@ class FakeServices:
         missing = why_not(query, [body for body in every if body.name == query.name], [])
         return LookupReply(services=(), reason=missing.reason, versions=missing.versions)
 
+    def describe(self, name, version):
+        operations = {
+            operation
+            for body in self.runtime.services
+            if body.name == name and version in {"", body.version}
+            for operation in body.operations
+        }
+        if not operations:
+            raise ServiceNotFoundError(f"{self.runtime.name} has no {name}", name=name)
+        return bodies.ContractList(
+            contracts=(
+                bodies.ContractBody(
+                    name=name,
+                    version=version,
+                    operations=tuple(
+                        bodies.OperationBody(name=each, request=TEXT_SCHEMA, reply=TEXT_SCHEMA)
+                        for each in sorted(operations)
+                    ),
+                ),
+            )
+        )
+
 
 class FakeMesh:
     """Hosts alpha and beta on free ports of loopback. Use in `with`."""
@@ -321,12 +357,15 @@ class FakeMesh:
             )
         )  # fmt: skip
 
-    def add_service(self, runtime: FakeRuntime, agent_id: str, operations=("echo",)) -> None:
+    def add_service(
+        self, runtime: FakeRuntime, agent_id: str, operations=("echo",), **fields
+    ) -> None:
         runtime.put(agent_id)
         runtime.services.append(
             bodies.ServiceBody(
-                name="tokenizer", version="1", provider=runtime.ref(agent_id),
-                operations=operations, host_name=runtime.name,
+                name="tokenizer", version=fields.pop("version", "1"),
+                provider=runtime.ref(agent_id), operations=operations,
+                host_name=runtime.name, **fields,
             )
         )  # fmt: skip
 

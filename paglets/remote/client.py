@@ -77,6 +77,14 @@ class HostClient:
         call = self._endpoint.call("hosts", query=query, timeout=timeout)
         return await self._endpoint.get(call, bodies.HostList)
 
+    async def show_service(
+        self, name: str, version: str = "", *, timeout: float = 10.0
+    ) -> bodies.ContractList:
+        """Return the contracts of a service that the host provides itself, with their schemas."""
+        query = {"version": version} if version else None
+        call = self._endpoint.call("show_service", name, query=query, timeout=timeout)
+        return await self._endpoint.get(call, bodies.ContractList)
+
     async def services(
         self, wanted: LookupCall | None = None, *, timeout: float = 10.0
     ) -> bodies.ServiceList:

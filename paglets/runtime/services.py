@@ -8,13 +8,13 @@ import random
 from collections.abc import Iterator
 
 from paglets.model.enums import ServiceScope
-from paglets.model.errors import InvalidRequestError
+from paglets.model.errors import InvalidRequestError, ServiceNotFoundError
 from paglets.model.refs import HostRef
 from paglets.runtime.choice import Standing, matching, newest, ranked, why_not
 from paglets.runtime.load import decode_load
 from paglets.runtime.ports import GossipRecords, PeerHosts
 from paglets.runtime.registry import Registry
-from paglets.wire.bodies import ServiceBody
+from paglets.wire.bodies import ContractBody, ContractList, OperationBody, ServiceBody
 from paglets.wire.hostcalls import LookupCall, LookupReply
 from paglets.wire.servicerecords import (
     LOAD_KIND,
@@ -54,6 +54,45 @@ class Services:
         # Shuffled, so that callers do not all take the first of several equally good ones.
         random.shuffle(found)
         return LookupReply(services=ranked(found, self._standings()))
+
+    def describe(self, name: str, version: str) -> ContractList:
+        """Return the contracts of a name that this host provides, with their schemas.
+
+        Args:
+            name: Of the service.
+            version: Exactly; empty: all there are.
+
+        Raises:
+            ServiceNotFoundError: This host provides none; says what there is.
+        """
+        found = {
+            offer.contract.version: offer.contract
+            for offer in self._registry.offers()
+            if offer.contract is not None
+            and offer.contract.name == name
+            and version in {"", offer.contract.version}
+        }
+        if not found:
+            query = LookupCall(name=name, version=version, scope=ServiceScope.LOCAL)
+            reply = self.find(query)
+            raise ServiceNotFoundError(reply.reason, name=name, versions=list(reply.versions))
+        return ContractList(
+            contracts=tuple(
+                ContractBody(
+                    name=name,
+                    version=contract.version,
+                    operations=tuple(
+                        OperationBody(
+                            name=operation.name,
+                            request=operation.request_schema,
+                            reply=operation.reply_schema,
+                        )
+                        for operation in contract.operations
+                    ),
+                )
+                for _, contract in sorted(found.items())
+            )
+        )
 
     def _told(self, name: str) -> Iterator[tuple[HostRef, ServiceBody]]:
         """Yield what peers have told of services of a name."""

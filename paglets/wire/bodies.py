@@ -331,6 +331,30 @@ class ServiceList(Body, frozen=True, kw_only=True):
     """Versions of that service there are, where there is none of the one asked for."""
 
 
+class OperationBody(Body, frozen=True, kw_only=True):
+    """One operation of a contract."""
+
+    name: str
+    request: dict[str, object] = {}
+    """JSON schema."""
+    reply: dict[str, object] = {}
+    """JSON schema."""
+
+
+class ContractBody(Body, frozen=True, kw_only=True):
+    """A contract with the schemas of its operations."""
+
+    name: str
+    version: str
+    operations: tuple[OperationBody, ...] = ()
+
+
+class ContractList(Body, frozen=True, kw_only=True):
+    """The contracts of one name that a host provides itself, by version."""
+
+    contracts: tuple[ContractBody, ...]
+
+
 class HealthBody(Body, frozen=True, kw_only=True):
     """How a host is."""
 

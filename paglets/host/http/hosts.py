@@ -22,7 +22,7 @@ class HostRoutes:
 
     def handlers(self) -> dict[str, Handler]:
         """Return the handlers by route name."""
-        return {"hosts": self.hosts, "services": self.services}
+        return {"hosts": self.hosts, "services": self.services, "show_service": self.service}
 
     async def hosts(self, asked: ApiRequest) -> Answer:
         """List hosts, this one included."""
@@ -36,6 +36,11 @@ class HostRoutes:
             and (capability is None or capability in ref.capabilities)
         )
         return json_answer(HostList(hosts=found))
+
+    async def service(self, asked: ApiRequest) -> Answer:
+        """Show what this host provides of a service."""
+        version = asked.query().text("version") or ""
+        return json_answer(self._services.describe(asked.id("service"), version))
 
     async def services(self, asked: ApiRequest) -> Answer:
         """List services that can be called from here."""

@@ -19,6 +19,7 @@ from paglets.wire.bodies import (
     AgentList,
     CheckAnswer,
     CheckBody,
+    ContractList,
     CreateBody,
     DrainAnswer,
     EventList,
@@ -197,6 +198,9 @@ class Services(Protocol):
 
     def find(self, query: LookupCall) -> LookupReply:
         """Return who serves a query, best first; where nobody does, why."""
+
+    def describe(self, name: str, version: str) -> ContractList:
+        """Return contracts that this host provides; ServiceNotFoundError if there is none."""
 
 
 class Hosts(Protocol):

@@ -16,7 +16,7 @@ from paglets.host.http.gate import Gate
 from paglets.host.http.limits import HttpLimits
 from paglets.host.http.ports import Ports
 from paglets.host.http.server import HttpServer, TlsFiles
-from paglets.model.errors import HostNotFoundError, PagletNotFoundError
+from paglets.model.errors import HostNotFoundError, PagletNotFoundError, ServiceNotFoundError
 from paglets.model.refs import HostRef, PagletProxyRef
 from paglets.model.transfer import PeerAddress
 from paglets.remote.client import HostClient
@@ -237,6 +237,16 @@ class FakeServices:
         ref = PagletProxyRef("http://127.0.0.1:1", "s1")
         body = bodies.ServiceBody(name=query.name or "svc", version="1", provider=ref)
         return LookupReply(services=(body,), reason=repr(query))
+
+    def describe(self, name, version):
+        if name == "nothing":
+            raise ServiceNotFoundError("nobody provides nothing", name=name)
+        contract = bodies.ContractBody(
+            name=name,
+            version=version or "1",
+            operations=(bodies.OperationBody(name="split", request={"type": "object"}),),
+        )
+        return bodies.ContractList(contracts=(contract,))
 
 
 def transfer_info(transfer_id: str) -> bodies.TransferInfo:

@@ -21,6 +21,7 @@ from paglets.model.errors import (
     InvalidRequestError,
     NotFoundError,
     PagletNotFoundError,
+    ServiceNotFoundError,
 )
 from paglets.model.refs import HostRef
 from paglets.wire import bodies
@@ -174,6 +175,18 @@ async def test_services_are_asked_for_with_all_that_is_wanted(entry):
     )
     listed = await entry.services(wanted)
     assert (listed.services[0].name, listed.reason) == ("tokenizer", repr(wanted))
+
+
+async def test_a_service_is_shown_with_the_schemas_of_its_operations(entry):
+    (contract,) = (await entry.show_service("tokenizer", "2")).contracts
+    assert (contract.name, contract.version) == ("tokenizer", "2")
+    assert contract.operations[0].request == {"type": "object"}
+    assert (await entry.show_service("tokenizer")).contracts[0].version == "1"
+    assert (await entry.on_host("beta").show_service("tokenizer")).contracts
+    with pytest.raises(ServiceNotFoundError, match="nobody provides nothing"):
+        await entry.show_service("nothing")
+    with pytest.raises(InvalidRequestError, match="service"):
+        await entry.show_service("no%20name")
 
 
 async def test_events_are_paged_and_a_gap_is_told(entry, pair):

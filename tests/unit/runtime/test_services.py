@@ -3,6 +3,8 @@
 import pytest
 
 from paglets.model.enums import ServiceScope
+from paglets.model.errors import ServiceNotFoundError
+from paglets.model.manifest import ContractManifest, OperationManifest
 from paglets.model.refs import Epoch
 from paglets.runtime.load import encode_load
 from paglets.runtime.registry import Offer, Registry, Source
@@ -122,6 +124,25 @@ def test_equally_good_providers_are_not_always_taken_in_the_same_order(bench):
         bench.there(host, BETA, agent_id=f"a{number}", birth_id=str(number))
     firsts = {bench.find().services[0].provider.agent_id for _ in range(200)}
     assert len(firsts) > 1
+
+
+def test_the_contracts_this_host_provides_are_described_with_their_schemas(bench):
+    split = OperationManifest(name="split", request_schema={"a": 1}, reply_schema={"b": 2})
+    contracts = [
+        ContractManifest(name="tokenizer", version=version, operations=(split,))
+        for version in ("2", "1")
+    ]
+    for number, contract in enumerate(contracts):
+        record = body(ALPHA, version=contract.version)
+        bench.registry.put(Source.DECLARED, str(number), [Offer(record, contract)])
+    bench.there(bench.host(BETA), BETA, version="3")
+    found = bench.services.describe("tokenizer", "").contracts
+    assert [contract.version for contract in found] == ["1", "2"]
+    (operation,) = found[0].operations
+    assert (operation.name, operation.request, operation.reply) == ("split", {"a": 1}, {"b": 2})
+    assert [c.version for c in bench.services.describe("tokenizer", "2").contracts] == ["2"]
+    with pytest.raises(ServiceNotFoundError, match="versions there are: 1, 2"):
+        bench.services.describe("tokenizer", "3")
 
 
 def test_all_services_are_listed_where_no_name_is_given(bench):

@@ -1,0 +1,65 @@
+"""`paglets service …` as a user has it, against real hosts."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from paglets import PagletProxy
+from paglets.testing.localmesh import LocalMesh
+
+Make = Callable[..., PagletProxy]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(mesh: LocalMesh, tmp_path: Path) -> Run:
+    environment = {
+        **os.environ,
+        "PAGLETS_HOME": str(tmp_path),
+        "PAGLETS_URL": mesh["alpha"].url,
+        "PAGLETS_KEY_FILE": str(mesh.key_file),
+    }
+
+    def command(*args: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "paglets", "service", *args]
+        return subprocess.run(
+            line, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    return command
+
+
+def test_a_service_is_listed_shown_and_called_from_a_shell(run: Run, make: Make) -> None:
+    make("Splitter", host="beta")
+    (record,) = json.loads(run("list", "--name", "splitter", "--json").stdout)
+    assert (record["host_name"], record["operations"]) == ("beta", ["split", "count"])
+    assert json.loads(run("list", "--scope", "local", "--json").stdout) == []
+    assert "  split  Text -> Words" in run("show", "splitter").stdout.splitlines()
+    called = run("call", "splitter", "split", "text=5 6 7", "limit=2")
+    assert json.loads(called.stdout) == {"words": ["5", "6"], "host": "beta"}
+    assert json.loads(run("call", "splitter", "count", "--args", '{"text": "a b"}').stdout) == 2
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "says"),
+    [
+        (("split", "--args", '{"text": 5}'), 1, "field text: Expected `str`, got `int`"),
+        (("split", "txet=a"), 2, "takes text, limit, not txet"),
+        (("split", "text=reply dict"), 1, "Splitter.split broke the contract"),
+        (("split", "text=a", "--version", "2"), 1, "versions there are: 1"),
+    ],
+)
+def test_what_is_wrong_with_a_call_is_one_line(
+    run: Run, make: Make, request_: tuple[str, ...], code: int, says: str
+) -> None:
+    make("Splitter", host="beta")
+    result = run("call", "splitter", *request_)
+    assert result.returncode == code
+    assert says in result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
