@@ -22,6 +22,7 @@ from paglets.host.http.ports import Ports
 from paglets.host.http.server import HttpServer
 from paglets.model.errors import (
     ClassNotAllowedError,
+    ConflictError,
     HandlerError,
     HostNotFoundError,
     PagletNotFoundError,
@@ -95,6 +96,8 @@ class FakeRuntime:
         self.transfers: list[bodies.TransferInfo] = []
         self.log: list[bodies.EventBody] = []
         self.services: list[bodies.ServiceBody] = []
+        self.leases: dict[str, float] = {}
+        """Seconds of each lease that is held here, by its id."""
         self.ready = True
         self.url = ""
 
@@ -133,6 +136,18 @@ class FakeRuntime:
         self.calls.append(("dispose", agent_id, force))
         self.row(agent_id)
         del self.rows[agent_id]
+
+    async def serve(self, agent_id, body):
+        if self.failures:
+            raise self.failures.pop(0)
+        if self.row(agent_id).status == "moved":
+            raise PagletNotFoundError(f"{agent_id} is not on {self.name} any more")
+        if body.renews and body.ttl_seconds and body.lease_id not in self.leases:
+            raise ConflictError("the lease has expired: take a new one")
+        self.leases[body.lease_id] = body.ttl_seconds
+        if not body.ttl_seconds:
+            del self.leases[body.lease_id]
+        return bodies.LeaseAnswer(lease_id=body.lease_id, ttl_seconds=body.ttl_seconds)
 
     async def deliver(self, agent_id, body, *, caller_gone=None):
         message = decode_message(body)

@@ -24,14 +24,14 @@ LEASE_TTL = 60.0
 class ServiceLease(ServiceHandle):
     """A handle that keeps a lazy resident awake until released or expired.
 
-    Use it in `with`. Released with its owner too.
+    Use it in `with`. Released with its owner too; that of a client outside ends by its TTL.
     """
 
     def __init__(
         self, port: HostPort, contract: ServiceContract, body: ServiceBody, ttl: float
     ) -> None:
         super().__init__(port, contract, body)
-        self._ttl = _seconds(ttl)
+        self._ttl = seconds_of(ttl)
         self._lease_id: str | None = None
         self._expires_at = 0.0
         self._ask(ttl)
@@ -51,7 +51,7 @@ class ServiceLease(ServiceHandle):
         """
         if self._lease_id is None:
             raise ConflictError(f"the lease on {self._body.name} was released: take a new one")
-        self._ask(self._ttl if ttl is None else _seconds(ttl))
+        self._ask(self._ttl if ttl is None else seconds_of(ttl))
 
     def release(self) -> None:
         """End it; a second time nothing happens.
@@ -217,7 +217,8 @@ class Services:
         return self._port.call(LOOKUP, call, timeout=CALL_TIMEOUT)
 
 
-def _seconds(ttl: float) -> float:
+def seconds_of(ttl: float) -> float:
+    """Return the seconds a lease is to last; ValueError unless they are above 0."""
     if not ttl > 0:
         raise ValueError(f"ttl is seconds above 0, not {ttl!r}")
     return ttl

@@ -14,13 +14,14 @@ import types
 
 from paglets.connect.asyncclient import AsyncClient, connect_async
 from paglets.connect.asyncproxy import AsyncPagletProxy
-from paglets.connect.asyncservices import AsyncServiceHandle, AsyncServices
+from paglets.connect.asyncservices import AsyncServiceHandle, AsyncServiceLease, AsyncServices
 from paglets.connect.client import Client, connect
 
 __all__ = [
     "AsyncClient",
     "AsyncPagletProxy",
     "AsyncServiceHandle",
+    "AsyncServiceLease",
     "AsyncServices",
     "Client",
     "connect",

@@ -37,7 +37,7 @@ class AsyncClient:
         self.url = url
         """The entry host."""
         self.services = AsyncServices(self._calls)
-        """Finds services and calls them; own services are for paglets."""
+        """Finds services, calls them and keeps them awake; own services are for paglets."""
 
     async def create(
         self,

@@ -1,11 +1,12 @@
 """Services for asyncio programs: the twins of `agent/services.py` and `agent/servicehandle.py`."""
 
 import asyncio
+import time
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from paglets.agent.contracts import ServiceContract, ServiceOperation
-from paglets.agent.port import CALL_TIMEOUT, LOOKUP
+from paglets.agent.port import CALL_TIMEOUT, LEASE, LOOKUP
 from paglets.agent.proxy import SEND_TIMEOUT
 from paglets.agent.servicecalls import encode_request, result_of
 from paglets.agent.servicerecord import (
@@ -19,12 +20,13 @@ from paglets.agent.servicerecord import (
     require_of_contract,
     require_offered,
 )
+from paglets.agent.services import LEASE_TTL, seconds_of
 from paglets.connect.asyncproxy import AsyncPagletProxy
 from paglets.connect.calls import HttpCalls
 from paglets.model.enums import ServiceScope
-from paglets.model.errors import PagletsError
+from paglets.model.errors import ConflictError, PagletsError
 from paglets.wire.bodies import ServiceBody
-from paglets.wire.hostcalls import LookupCall, LookupReply
+from paglets.wire.hostcalls import LeaseCall, LookupCall, LookupReply
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -85,6 +87,60 @@ class AsyncServiceHandle:
         return True
 
 
+class AsyncServiceLease(AsyncServiceHandle):
+    """A handle that keeps a lazy resident awake until released or expired; use it in `async with`.
+
+    Made by `AsyncServices.lease`. Where it is not released its TTL ends it.
+    """
+
+    def __init__(
+        self, calls: HttpCalls, contract: ServiceContract, body: ServiceBody, ttl: float
+    ) -> None:
+        super().__init__(calls, contract, body)
+        self._ttl = seconds_of(ttl)
+        self._lease_id: str | None = None
+        self._expires_at = 0.0
+
+    @property
+    def expires_at(self) -> float:
+        """When it ends unless renewed, in Unix seconds on this machine's clock."""
+        return self._expires_at
+
+    async def renew(self, ttl: float | None = None) -> None:
+        """Let it last `ttl` seconds from now; as `ServiceLease.renew`.
+
+        Raises:
+            ConflictError: It has expired, was released, or its host has restarted: take a new one.
+        """
+        if self._lease_id is None:
+            raise ConflictError(f"the lease on {self._body.name} was released: take a new one")
+        await self._ask(self._ttl if ttl is None else seconds_of(ttl))
+
+    async def release(self) -> None:
+        """End it; a second time nothing happens."""
+        if self._lease_id is not None:
+            await self._ask(0.0)
+            self._lease_id = None
+
+    async def take(self) -> Self:
+        """Take it; called by `AsyncServices.lease`."""
+        await self._ask(self._ttl)
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.release()
+
+    async def _ask(self, ttl: float) -> None:
+        request = LeaseCall(service=self._body, ttl=ttl, lease_id=self._lease_id)
+        # Before the question: the provider sleeps no earlier than we believe.
+        asked_at = time.time()
+        reply = await self._calls.call(LEASE, request, timeout=CALL_TIMEOUT)
+        self._lease_id, self._expires_at = reply.lease_id, asked_at + reply.ttl
+
+
 class AsyncServices:
     """Looks services up by contract, as the entry host sees them; see `Services`."""
 
@@ -136,6 +192,25 @@ class AsyncServices:
         call = lookup_call(contract, scope, capabilities, operations, host)
         found = (await self._ask(call)).services
         return [AsyncServiceHandle(self._calls, contract, body) for body in found]
+
+    async def lease(
+        self,
+        contract: ServiceContract,
+        *,
+        scope: ServiceScope = ServiceScope.MESH,
+        capabilities: Sequence[str] = (),
+        operations: Sequence[ServiceOperation[Any, Any]] = (),
+        host: str | None = None,
+        ttl: float = LEASE_TTL,
+    ) -> AsyncServiceLease:
+        """Return a handle that keeps the best provider awake; as `Services.lease`.
+
+        Raises:
+            ServiceNotFoundError: There is none.
+        """
+        call = lookup_call(contract, scope, capabilities, operations, host)
+        body = best_of(await self._ask(call), contract)
+        return await AsyncServiceLease(self._calls, contract, body, ttl).take()
 
     async def _ask(self, call: LookupCall) -> LookupReply:
         return await self._calls.call(LOOKUP, call, timeout=CALL_TIMEOUT)

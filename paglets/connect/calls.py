@@ -17,6 +17,8 @@ from paglets.model.errors import (
     LifecycleError,
     NotFoundError,
     PagletMovedError,
+    PagletNotFoundError,
+    PagletsError,
 )
 from paglets.model.names import is_fixed_id, new_id
 from paglets.model.refs import HostRef, PagletProxyRef
@@ -61,7 +63,10 @@ class HttpCalls:
             "wait_host": self._wait_host,
             "events": self._events,
             "lookup": self._lookup,
+            "lease": self._lease,
         }
+        self._leases: dict[str, HostClient] = {}
+        """Where each lease that is held was granted."""
 
     @property
     def ways(self) -> HostWays:
@@ -215,6 +220,43 @@ class HttpCalls:
         return wire.LookupReply(
             services=listed.services, reason=listed.reason, versions=listed.versions
         )
+
+    async def _lease(self, request: wire.LeaseCall, timeout: float) -> wire.LeaseReply:
+        provider, lease_id = request.service.provider, request.lease_id or new_id()
+        body = bodies.LeaseBody(
+            lease_id=lease_id, ttl_seconds=request.ttl, renews=request.lease_id is not None
+        )
+        client = self._leases.get(lease_id) or await self._ways.to_paglet(provider)
+        try:
+            try:
+                await _leased(client, provider.agent_id, body, timeout)
+            except PagletNotFoundError:
+                if body.renews:
+                    raise
+                # It has moved on: whoever has it now grants it.
+                client = self._ways.on((await self._located(provider, timeout)).host_name)
+                await _leased(client, provider.agent_id, body, timeout)
+        except PagletsError:
+            self._leases.pop(lease_id, None)
+            if request.ttl:
+                raise
+            # Giving back never fails: what the provider's host is not told ends by its TTL.
+        if request.ttl:
+            self._leases[lease_id] = client
+        else:
+            self._leases.pop(lease_id, None)
+        return wire.LeaseReply(lease_id=lease_id, ttl=request.ttl)
+
+
+async def _leased(
+    client: HostClient, agent_id: str, body: bodies.LeaseBody, timeout: float
+) -> None:
+    # The lease has an id already, so asking again takes, renews or releases the same one.
+    await repeat(
+        lambda _number, left: client.lease(agent_id, body, timeout=left),
+        seconds=timeout,
+        is_worth_repeating=may_have_been_done,
+    )
 
 
 def lifecycle_body(request: wire.LifecycleCall) -> msgspec.Struct:

@@ -40,7 +40,7 @@ class Client:
         self.mesh = Mesh(self._port)
         """Hosts by name, and waiting for one."""
         self.services = Services(self._port)
-        """Finds services and calls them; leases and own services are for paglets."""
+        """Finds services, calls them and keeps them awake; own services are for paglets."""
         self.events = Events(self._port)
         """The event log of the entry host, to read."""
 

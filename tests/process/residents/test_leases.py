@@ -11,6 +11,7 @@ from paglets import Message, PagletProxy
 from paglets.model.errors import ConflictError, HandlerError, InvalidRequestError
 from paglets.testing.localmesh import LocalMesh
 from paglets.testing.waiting import wait_until
+from tests.agents.residents.waiters import SERVE, WAITER, Table
 from tests.process.residents.conftest import AGENTS, CLOCK, LAUNCH
 
 LAZY = "waiter.alpha"
@@ -88,6 +89,19 @@ def test_a_lease_starts_a_lazy_one_and_keeps_it_awake_until_released(
     assert status(pair) == "active"
     assert guest.send(Message("serve")) == "alpha"
     guest.send(Message("release"))
+    wait_asleep(pair)
+
+
+def test_a_client_outside_keeps_a_lazy_one_awake_through_its_entry_host(
+    pair: LocalMesh, create: Create
+) -> None:
+    create("alpha")
+    with pair.client("beta").services.lease(WAITER, host="alpha", ttl=600.0) as lease:
+        assert status(pair) == "active"
+        pass_its_idle_timeout(pair)
+        assert lease.call(SERVE, Table(1)).host == "alpha"
+        lease.renew(600.0)
+        assert status(pair) == "active"
     wait_asleep(pair)
 
 
