@@ -1,19 +1,39 @@
 """One mesh for all tests of this folder that leave its hosts alone."""
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from paglets.agent.proxy import PagletProxy
 from paglets.testing.localmesh import LocalMesh
-from tests.process.services.stage import AGENTS, wait_found
+from tests.process.services.stage import AGENTS, wait_found, write_files
 
 
 @pytest.fixture(scope="package")
-def mesh() -> Iterator[LocalMesh]:
+def guide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of docs/services.md in a folder."""
+    return write_files(tmp_path_factory.mktemp("guide"))
+
+
+@pytest.fixture(scope="package")
+def mesh(guide: Path) -> Iterator[LocalMesh]:
     """Three hosts; no test stops or kills one."""
-    with LocalMesh(3, agents=AGENTS) as running:
+    with LocalMesh(3, agents=[AGENTS, guide]) as running:
         yield running
+
+
+@pytest.fixture
+def user(mesh: LocalMesh, tmp_path: Path) -> dict[str, str]:
+    """Environment of a user's shell whose host is alpha."""
+    return {
+        **os.environ,
+        "PAGLETS_HOME": str(tmp_path),
+        "PAGLETS_URL": mesh["alpha"].url,
+        "PAGLETS_KEY_FILE": str(mesh.key_file),
+        "COLUMNS": "120",
+    }
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What the tests of services share: their agents, and who is found from where."""
 
+import re
 import time
 from pathlib import Path
 
@@ -11,6 +12,21 @@ AGENTS = Path(__file__).parents[2] / "agents" / "services"
 """Folder of the paglets these tests run."""
 PATIENCE = 20.0
 """Seconds anything may take on a busy machine."""
+
+PAGE = Path(__file__).parents[3] / "docs" / "services.md"
+
+
+def blocks(language: str) -> list[str]:
+    """Return the blocks of a language on the page about services."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+def write_files(folder: Path) -> Path:
+    """Write the page's files, named by their first line, into a folder and return it."""
+    for block in blocks("python"):
+        name, _, code = block.partition("\n")
+        (folder / name.removeprefix("# ")).write_text(code)
+    return folder
 
 
 def hosts_of(host: LocalHost, name: str = "splitter") -> list[str]:

@@ -1,34 +1,24 @@
 """`paglets service …` as a user has it, against real hosts."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from paglets import PagletProxy
-from paglets.testing.localmesh import LocalMesh
 
 Make = Callable[..., PagletProxy]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def run(mesh: LocalMesh, tmp_path: Path) -> Run:
-    environment = {
-        **os.environ,
-        "PAGLETS_HOME": str(tmp_path),
-        "PAGLETS_URL": mesh["alpha"].url,
-        "PAGLETS_KEY_FILE": str(mesh.key_file),
-    }
-
+def run(user: dict[str, str]) -> Run:
     def command(*args: str) -> subprocess.CompletedProcess[str]:
         line = [sys.executable, "-m", "paglets", "service", *args]
         return subprocess.run(
-            line, env=environment, capture_output=True, text=True, timeout=60, check=False
+            line, env=user, capture_output=True, text=True, timeout=60, check=False
         )
 
     return command
