@@ -238,6 +238,9 @@ def arriving_row(header: EnvelopeHeader, state: Blob, me: PeerAddress) -> Paglet
         event = mobility_event(header.source, me, header.kind)
     inactive = is_inactive(header)
     hook = Hook.ON_CLONE if is_clone else Hook.ON_ARRIVAL
+    # A hook that a running paglet does not have is not owed: that would be a commit for nothing.
+    # One that sleeps is owed it nevertheless, as it is not to hear of an activation in its place.
+    is_owed = inactive or hook.value in header.manifest.hooks
     policy = None if header.policy is None else decode_policy(header.policy)
     return PagletRow(
         agent_id=header.agent_id,
@@ -246,7 +249,7 @@ def arriving_row(header: EnvelopeHeader, state: Blob, me: PeerAddress) -> Paglet
         status=PagletStatus.INACTIVE if inactive else PagletStatus.ACTIVE,
         epoch=Epoch(*header.epoch),
         state=state,
-        due=Due(hook.value, event, attempt=0 if inactive else 1),
+        due=Due(hook.value, event, attempt=0 if inactive else 1) if is_owed else None,
         policy=(policy or Admission.DEFAULT_POLICY) if inactive else None,
         transfer_id=header.transfer_id,
         created_at=header.created_at or time.time(),

@@ -257,7 +257,8 @@ class Arrivals:
             return
         if record.settled_at is None:
             await self._store.commit(
-                SettleTransfer(transfer_id, record.outcome, time.time(), settled=True)
+                SettleTransfer(transfer_id, record.outcome, time.time(), settled=True),
+                patient=True,
             )
 
 

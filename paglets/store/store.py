@@ -6,6 +6,7 @@ Opened once when the host starts, before anything else of it. All decisions are 
 """
 
 import asyncio
+import functools
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -144,7 +145,11 @@ class Store:
         return self._writer.failure
 
     async def commit(
-        self, *writes: Write, essential: bool = False, label: str | None = None
+        self,
+        *writes: Write,
+        essential: bool = False,
+        label: str | None = None,
+        patient: bool = False,
     ) -> None:
         """Apply all of `writes`, in their order, or none; on disk when this returns.
 
@@ -154,6 +159,7 @@ class Store:
             writes: What to do; see `writes.py` for what each expects.
             essential: The write settles a move: it may take the room kept for that (ballast).
             label: A failpoint to pass inside the transaction, just before it is committed.
+            patient: Nobody waits for the end: it may wait a moment for another to share its sync.
 
         Raises:
             StaleWriteError: An expectation does not hold; nothing was done.
@@ -166,7 +172,8 @@ class Store:
         for write in writes:
             require_writable(write)
         if writes:
-            await self._submit(lambda: self._applier.apply_all(writes), essential, label)
+            work = functools.partial(self._applier.apply_all, writes)
+            await self._submit(work, essential, label, patient=patient)
 
     async def forget_expired(self, now: float) -> Forgotten:
         """Delete what the protocols no longer need; called every few minutes.
@@ -188,11 +195,16 @@ class Store:
         return done[-1]
 
     async def _submit(
-        self, work: Callable[[], SpoolChanges], essential: bool, label: str | None
+        self,
+        work: Callable[[], SpoolChanges],
+        essential: bool,
+        label: str | None,
+        *,
+        patient: bool = False,
     ) -> None:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        self._writer.submit(Job(work, essential, label, future, loop))
+        self._writer.submit(Job(work, essential, label, future, loop, patient))
         await future
 
     def all_rows(self, *, with_state: bool = False) -> list[PagletRow]:

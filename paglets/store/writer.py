@@ -7,9 +7,11 @@ told when the whole group is on disk. Not here: what a write does (`apply.py`).
 
 import asyncio
 import logging
+import math
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -23,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 GROUP_LIMIT = 512
 """Most commits in one transaction: bounds what a failed COMMIT has to be repeated for."""
+
+PATIENCE = 0.05
+"""Seconds that jobs of which nobody waits for the end wait for company."""
 
 _FULL_CODES = {
     sqlite3.SQLITE_FULL,
@@ -43,6 +48,8 @@ class Job:
     """Failpoint to pass at the end of its savepoint."""
     future: asyncio.Future[None]
     loop: asyncio.AbstractEventLoop
+    is_patient: bool = False
+    """Whether it waits up to `PATIENCE` for another to share a sync with."""
 
 
 Result: TypeAlias = SpoolChanges | Exception
@@ -122,16 +129,26 @@ class GroupWriter:
     def _next_group(self) -> tuple[list[Job], bool]:
         """Return all that is queued, waiting for a first one, and whether it is the end."""
         group: list[Job] = []
-        job = self._jobs.get()
-        try:
-            while job is not None:
-                group.append(job)
-                if len(group) == GROUP_LIMIT:
-                    return group, False
-                job = self._jobs.get_nowait()
-        except queue.Empty:
-            return group, False
-        return group, True
+        deadline = math.inf
+        while len(group) < GROUP_LIMIT:
+            try:
+                job = self._next_job(group, deadline)
+            except queue.Empty:
+                break
+            if job is None:
+                return group, True
+            if not group:
+                deadline = time.monotonic() + PATIENCE
+            group.append(job)
+        return group, False
+
+    def _next_job(self, group: Sequence[Job], deadline: float) -> Job | None:
+        """Return the next job for `group`, None at the end; `queue.Empty` if it is complete."""
+        if not group:
+            return self._jobs.get()
+        if all(job.is_patient for job in group):
+            return self._jobs.get(timeout=max(0.0, deadline - time.monotonic()))
+        return self._jobs.get_nowait()
 
     def _write(self, group: Sequence[Job]) -> list[Result]:
         """Commit `group`, giving up the ballast for its essential jobs where there is no room."""

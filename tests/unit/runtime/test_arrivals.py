@@ -1,6 +1,7 @@
 """The target's side: a record decides first, a refusal is durable before it is said."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -31,6 +32,7 @@ from tests.unit.runtime.conftest import TIMEOUTS
 from tests.unit.runtime.samples import (
     BETA,
     GAMMA,
+    MANIFEST,
     make_body,
     make_header,
     make_moving,
@@ -75,8 +77,11 @@ async def offer(arrivals, header=None, *pieces):
     return await arrivals.offer(header.transfer_id, header, b"", chunks(*(pieces or (b"state",))))
 
 
+HOOKED = replace(MANIFEST, hooks=("on_arrival", "on_clone"))
+
+
 async def test_accepted_is_durable_with_its_owed_hook_before_it_is_said(bench, arrivals):
-    answer = await offer(arrivals)
+    answer = await offer(arrivals, make_header(manifest=HOOKED))
     assert (answer.outcome, answer.host_id, answer.transfer_id) == ("accepted", "id-alpha", "t1")
     row = bench.row()
     assert (row.status, row.epoch, row.due.hook) == (
@@ -87,6 +92,20 @@ async def test_accepted_is_durable_with_its_owed_hook_before_it_is_said(bench, a
     assert bench.store.transfer("t1").outcome is TransferOutcome.ACCEPTED
     await bench.roster.find("tour").ready(timeout=5)
     assert bench.roster.find("tour").gate_open
+
+
+async def test_a_hook_that_the_class_does_not_have_is_not_owed(bench, arrivals):
+    await offer(arrivals)
+    assert bench.row().due is None
+    assert bench.store.commits == 1
+    await bench.roster.find("tour").ready(timeout=5)
+    assert bench.roster.find("tour").gate_open
+    assert bench.store.commits == 1
+
+
+async def test_who_arrives_asleep_is_owed_its_arrival_in_place_of_an_activation(bench, arrivals):
+    await offer(arrivals, make_header(arrival_mode=ArrivalMode.INACTIVE))
+    assert bench.row().due.hook == "on_arrival"
 
 
 async def test_a_repeat_gets_the_recorded_outcome_whatever_the_checks_would_say(bench, arrivals):
@@ -181,7 +200,9 @@ async def test_an_inactive_arrival_is_checked_but_not_started(bench, arrivals):
 async def test_a_clone_arrives_with_its_own_hook(bench, arrivals):
     from tests.unit.runtime.samples import make_ref
 
-    header = make_header(kind=EnvelopeKind.CLONE, clone_of=make_ref(), agent_id="clone")
+    header = make_header(
+        kind=EnvelopeKind.CLONE, clone_of=make_ref(), agent_id="clone", manifest=HOOKED
+    )
     assert (await offer(arrivals, header)).outcome == "accepted"
     assert bench.row("clone").due.hook == "on_clone"
 

@@ -135,6 +135,36 @@ async def test_200_commits_at_once_share_a_few_transactions(store):
     assert len(store.all_rows()) == 200
 
 
+async def test_a_patient_commit_shares_the_sync_of_the_next(store, monkeypatch):
+    monkeypatch.setattr("paglets.store.writer.PATIENCE", 3600.0)
+    patient = [
+        asyncio.create_task(store.commit(PutRow(make_row(name), None), patient=True))
+        for name in ("a", "b")
+    ]
+    await asyncio.sleep(0)
+    await store.commit(PutRow(make_row("c"), None))
+
+    await asyncio.gather(*patient)
+    assert (store.commits, store.transactions) == (3, 1)
+
+
+async def test_a_patient_commit_without_company_is_written_in_a_moment(store):
+    await store.commit(PutRow(make_row("a"), None), patient=True)
+
+    assert store.row("a") is not None
+
+
+async def test_closing_waits_for_no_company(open_store, monkeypatch):
+    monkeypatch.setattr("paglets.store.writer.PATIENCE", 3600.0)
+    store = open_store()
+    patient = asyncio.create_task(store.commit(PutRow(make_row("a"), None), patient=True))
+    await asyncio.sleep(0)
+    store.close()
+    await patient
+
+    assert open_store().row("a") is not None
+
+
 async def test_cancelling_the_caller_does_not_undo_the_commit(store):
     caller = asyncio.create_task(store.commit(PutRow(make_row("a"), None)))
     await asyncio.sleep(0)
