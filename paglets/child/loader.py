@@ -7,6 +7,7 @@ typed error that says what helps.
 
 import hashlib
 import importlib
+import mmap
 import sys
 import traceback
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ from paglets.wire.codec import Decoded, StateCodec
 AnyPaglet: TypeAlias = Paglet[object]
 """A paglet whose State is known at run time only."""
 
+_MAP_ABOVE = 1024 * 1024
+"""Bytes above which a state file is mapped; it then ends the process if its disk fails."""
+
 _TRACEBACK_LIMIT = 6
 """Frames of an author's traceback that are told."""
 
@@ -48,7 +52,9 @@ class LoadedClass:
     is_new: bool
     """Made now, not restored."""
     data: bytes
-    """The state as it was restored, or as it is at first."""
+    """The state as it was restored, or as it is at first; empty for a large one."""
+    size: int
+    """Bytes of the state."""
     dropped: tuple[str, ...] = ()
 
 
@@ -64,7 +70,11 @@ def load(call: Load) -> LoadedClass:
     manifest = make_manifest(cls, cls.routes, code_version=call.code_version)
     state_class = state_class_of(cls)
     codec: StateCodec[object] = StateCodec.for_class(state_class)
-    decoded, data = _restore(codec, call, has_state=state_class is not None)
+    data: bytes | mmap.mmap
+    if call.state is None:
+        decoded, data = _begin(codec, call.initial, has_state=state_class is not None)
+    else:
+        decoded, data = _restore(codec, call.state, is_own_code=call.is_own_code)
     field = itinerary_field(state_class)
     plan = None if field is None else getattr(decoded.state, field)
     if isinstance(plan, Itinerary):
@@ -76,7 +86,8 @@ def load(call: Load) -> LoadedClass:
         itinerary_field=field,
         state=decoded.state,
         is_new=call.state is None,
-        data=data,
+        data=data if isinstance(data, bytes) else b"",
+        size=len(data),
         dropped=decoded.dropped,
     )
 
@@ -117,32 +128,53 @@ def find_class(name: str, import_paths: tuple[str, ...] = ()) -> type[AnyPaglet]
     return found
 
 
-def read_snapshot(snapshot: Snapshot) -> bytes:
+def read_snapshot(snapshot: Snapshot) -> bytes | mmap.mmap:
     """Return the bytes of a state that came inline or as a file.
+
+    A large file is mapped: read, its bytes would be in memory a second time beside the state.
 
     Raises:
         DamagedError: The file is gone or is not what was written.
     """
     if snapshot.path is None:
         return snapshot.data or b""
+    data: bytes | mmap.mmap
     try:
-        data = Path(snapshot.path).read_bytes()
+        with Path(snapshot.path).open("rb") as file:
+            if snapshot.size <= _MAP_ABOVE:
+                data = file.read()
+            else:
+                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
         raise DamagedError(f"state file {snapshot.path}: {error.strerror}") from error
-    if len(data) != snapshot.size or hashlib.sha256(data).hexdigest() != snapshot.sha256:
+    except ValueError as error:  # an empty file cannot be mapped
+        raise DamagedError(f"state file {snapshot.path} is empty") from error
+    is_intact = len(data) == snapshot.size
+    if is_intact and snapshot.sha256:
+        is_intact = hashlib.sha256(data).hexdigest() == snapshot.sha256
+    if not is_intact:
         raise DamagedError(f"state file {snapshot.path} is not what was written")
     return data
 
 
 def _restore(
-    codec: StateCodec[object], call: Load, *, has_state: bool
-) -> tuple[Decoded[object], bytes]:
-    if call.state is not None:
-        data = read_snapshot(call.state)
+    codec: StateCodec[object], snapshot: Snapshot, *, is_own_code: bool
+) -> tuple[Decoded[object], bytes | mmap.mmap]:
+    data = read_snapshot(snapshot)
+    if isinstance(data, bytes):
         return codec.decode_reporting(data), data
+    # What its class has lost cannot be told without encoding it again.
+    view = memoryview(data)
+    decoded = Decoded(codec.decode(view)) if is_own_code else codec.decode_reporting(bytes(view))
+    return decoded, data
+
+
+def _begin(
+    codec: StateCodec[object], initial: bytes | None, *, has_state: bool
+) -> tuple[Decoded[object], bytes]:
     if not has_state:
         return Decoded(None), codec.snapshot(None)
-    state = codec.from_json(call.initial or b"{}")
+    state = codec.from_json(initial or b"{}")
     return Decoded(state), codec.snapshot(state)
 
 

@@ -68,7 +68,7 @@ class LivePaglet:
             limit=call.state_limit_bytes,
             durability=loaded.manifest.durability,
         )
-        self.snapshots.remember(loaded.data)
+        self.snapshots.remember(loaded.data, loaded.size)
         self.core = ChildCore(
             self.port,
             self.gate,

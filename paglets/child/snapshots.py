@@ -3,7 +3,6 @@
 The host commits what it gets here; nothing is stored by the child itself.
 """
 
-import hashlib
 import os
 import threading
 from pathlib import Path
@@ -63,9 +62,9 @@ class Snapshots:
         self.order = threading.Lock()
         """Held from a snapshot until it is sent, so that older states never follow newer ones."""
 
-    def remember(self, data: bytes) -> None:
-        """Note what the host has already."""
-        self.last_size = len(data)
+    def remember(self, data: bytes, size: int | None = None) -> None:
+        """Note what the host has already; `size` where the bytes themselves are gone."""
+        self.last_size = len(data) if size is None else size
         self._told = data if self._is_message else None
 
     def take(self) -> Snapshot:
@@ -127,8 +126,7 @@ class Snapshots:
         """Return state bytes as they travel to the host."""
         if len(data) <= INLINE_LIMIT:
             return Snapshot(data=data, size=len(data))
-        path = self.write(data, "state")
-        return Snapshot(path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+        return Snapshot(path=self.write(data, "state"), size=len(data))
 
     def write(self, data: bytes, kind: str) -> str:
         """Write `data` to a new file for the host and return its path.

@@ -211,6 +211,7 @@ class Activity:
                 class_name=row.manifest.class_name,
                 epoch=row.epoch,
                 state=state or self._commits.load(paglet),
+                written_by=row.manifest.code_version,
             )
             link, _ = await self._starter.launch(birth)
         except (StateError, ClassLoadError) as error:
@@ -287,6 +288,7 @@ class Activity:
             class_name=row.manifest.class_name,
             epoch=row.epoch,
             state=self._commits.load(paglet),
+            written_by=row.manifest.code_version,
         )
         try:
             link, loaded = await self._starter.launch(birth)

@@ -219,6 +219,8 @@ class Arrivals:
             class_name=header.manifest.class_name,
             epoch=header.epoch,
             state=state,
+            written_by=header.manifest.code_version,
+            is_fresh=True,
             check_only=is_inactive(header),
         )
         try:

@@ -42,7 +42,7 @@ class Commits:
         if snapshot.path is None:
             return Blob.inline(snapshot.data or b"")
         path = Path(snapshot.path)
-        return await self.spool.seal(path, size=snapshot.size, sha256=snapshot.sha256)
+        return await self.spool.seal(path, size=snapshot.size, sha256=snapshot.sha256 or None)
 
     async def save(
         self,

@@ -40,6 +40,10 @@ class Birth:
     epoch: Epoch = Epoch()
     state: Blob | None = None
     """None: a new paglet, or a check of the class alone."""
+    written_by: str = ""
+    """Code version that wrote `state`."""
+    is_fresh: bool = False
+    """Whether `state` was verified a moment ago: it need not be read a second time for that."""
     initial: bytes | None = None
     """State given by the creator as JSON."""
     check_only: bool = False
@@ -146,7 +150,8 @@ class Starter:
             host=self._facts(),
             epoch=birth.epoch,
             import_paths=code.import_paths,
-            state=self._snapshot(birth.state),
+            state=self._snapshot(birth),
+            is_own_code=birth.written_by == code.version,
             initial=birth.initial,
             work_dir=str(self._folders.work / birth.agent_id),
             persistent_dir=str(self._folders.persistent / birth.agent_id),
@@ -167,7 +172,8 @@ class Starter:
                 hook="import",
             ) from error
 
-    def _snapshot(self, blob: Blob | None) -> Snapshot | None:
+    def _snapshot(self, birth: Birth) -> Snapshot | None:
+        blob = birth.state
         if blob is None:
             return None
         if blob.data is not None and blob.size <= INLINE_LIMIT:
@@ -176,4 +182,5 @@ class Starter:
             path = self._spool.reserve("load")
             path.write_bytes(blob.data)
             return Snapshot(path=str(path), size=blob.size)
-        return Snapshot(path=str(self._spool.path(blob)), size=blob.size, sha256=blob.sha256)
+        digest = "" if birth.is_fresh else blob.sha256
+        return Snapshot(path=str(self._spool.path(blob)), size=blob.size, sha256=digest)

@@ -64,7 +64,7 @@ class Part:
             self.path.unlink(missing_ok=True)
 
 
-def seal_part(path: Path, size: int, sha256: str) -> Blob:
+def seal_part(path: Path, size: int, sha256: str | None) -> Blob:
     """Verify and sync a file that a child wrote, give it its final name and return its blob.
 
     Raises:
@@ -74,10 +74,11 @@ def seal_part(path: Path, size: int, sha256: str) -> Blob:
     descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         found_size = os.fstat(file.fileno()).st_size
-        require_digest(found_size, hashlib.file_digest(file, "sha256").hexdigest(), size, sha256)
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+        require_digest(found_size, found, size, sha256 or found)
         failpoint("spool.before_fsync")
         sync_file(file.fileno())
-    return _rename(path, size, sha256.lower())
+    return _rename(path, size, found)
 
 
 def _rename(path: Path, size: int, sha256: str) -> Blob:

@@ -78,13 +78,13 @@ class Spool:
             raise disk_error(error, path) from error
         return path
 
-    async def seal(self, path: Path, *, size: int, sha256: str) -> Blob:
+    async def seal(self, path: Path, *, size: int, sha256: str | None) -> Blob:
         """Verify a reserved file, sync it and give it its final name.
 
         Args:
             path: From `reserve`; gone afterwards, whatever happens.
             size: Bytes it must have.
-            sha256: Hex digest it must have.
+            sha256: Hex digest it must have, if it is known.
 
         Raises:
             InvalidRequestError: It has another size or digest, or is no regular file.

@@ -48,7 +48,8 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """Path of a file in the spool's folder for arriving bodies."""
     size: int = 0
     sha256: str = ""
-    """Hex digest, given with `path`."""
+    """Hex digest that the file at `path` must have; empty where whoever wrote it, or has just
+    received it, vouches for it."""
 
 
 class FileOffer(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -88,6 +89,8 @@ class Load(Call, frozen=True, array_like=True, tag=True, kw_only=True):
     """Folders put first on `sys.path`, in order."""
     state: Snapshot | None = None
     """State to restore; None at creation."""
+    is_own_code: bool = False
+    """Whether `state` was written by the code version that reads it."""
     initial: bytes | None = None
     """State given by the creator as JSON, None for the defaults; only at creation."""
     work_dir: str = ""

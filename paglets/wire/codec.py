@@ -101,7 +101,7 @@ class StateCodec(Generic[S]):
         self._decode(data)
         return data
 
-    def decode(self, data: bytes) -> S:
+    def decode(self, data: bytes | memoryview) -> S:
         """Return the state in `data`; unknown fields are dropped, missing ones take defaults.
 
         Raises:
@@ -167,7 +167,7 @@ class StateCodec(Generic[S]):
         except (TypeError, ValueError) as error:
             raise StateError(self._shape.label, "a state that JSON can hold", str(error)) from error
 
-    def _decode(self, data: bytes) -> S:
+    def _decode(self, data: bytes | memoryview) -> S:
         try:
             state: S = self._decoder.decode(data)
         except RecursionError as error:

@@ -84,14 +84,14 @@ def test_a_state_that_cannot_be_encoded_keeps_the_paglet_here(host: FakeHost):
     assert host.call("add") == 1
 
 
-def test_a_large_state_goes_by_file_with_its_digest(host: FakeHost):
+def test_a_large_state_goes_by_file_and_its_host_makes_the_digest(host: FakeHost):
     host.open("Counter", initial=msgspec.json.encode({"texts": ["x" * 300_000]}))
 
     snapshot = host.answer(host.quiesce(), calls.Quiesced).snapshot
 
     data = Path(snapshot.path).read_bytes()
     assert snapshot.data is None
-    assert (snapshot.size, snapshot.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert (snapshot.size, snapshot.sha256) == (len(data), "")
 
 
 def test_a_state_over_the_limit_is_refused(host: FakeHost):

@@ -1,5 +1,6 @@
 """From `Load` to `Loaded`: what is accepted, and what is refused with which words."""
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -80,10 +81,58 @@ def test_a_module_that_raises_shows_the_authors_traceback(host: FakeHost, tmp_pa
     assert "broken_agent.py" in failure.detail["traceback_text"]
 
 
-def test_a_state_file_that_is_not_what_was_written_is_refused(host: FakeHost, tmp_path: Path):
-    path = tmp_path / "s"
-    path.write_bytes(b"\x80")
-    state = calls.Snapshot(path=str(path), size=1, sha256="00")
+SMALL, LARGE = 100, 2 * 1024 * 1024
+"""Texts whose states are read and mapped."""
+
+
+def write_state(folder: Path, size: int, **more: object) -> tuple[Path, bytes]:
+    data = msgspec.msgpack.encode({"texts": ["x" * size], "count": 2, **more})
+    path = folder / "state-file"
+    path.write_bytes(data)
+    return path, data
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+@pytest.mark.parametrize("is_verified", [True, False])
+def test_a_state_is_restored_from_its_file(host, tmp_path, size, is_verified):
+    path, data = write_state(tmp_path, size)
+    digest = hashlib.sha256(data).hexdigest() if is_verified else ""
+
+    host.open("Counter", state=calls.Snapshot(path=str(path), size=len(data), sha256=digest))
+
+    path.unlink()
+    assert host.call("add") == 3
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_unknown_fields_of_a_file_are_named_where_other_code_wrote_it(host, tmp_path, size):
+    path, data = write_state(tmp_path, size, gone=1)
+    state = calls.Snapshot(path=str(path), size=len(data))
+
+    assert host.open("Counter", state=state).dropped == ("gone",)
+
+
+def test_a_large_file_of_the_same_code_is_not_encoded_again_to_compare(host, tmp_path):
+    path, data = write_state(tmp_path, LARGE, gone=1)
+    state = calls.Snapshot(path=str(path), size=len(data))
+
+    assert host.open("Counter", state=state, is_own_code=True).dropped == ()
+    assert host.call("add") == 3
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+@pytest.mark.parametrize("damage", ["another digest", "cut", "empty", "gone"])
+def test_a_state_file_that_is_not_what_was_written_is_refused(host, tmp_path, size, damage):
+    path, data = write_state(tmp_path, size)
+    digest = "00" if damage == "another digest" else hashlib.sha256(data).hexdigest()
+    match damage:
+        case "cut":
+            path.write_bytes(data[:-1])
+        case "empty":
+            path.write_bytes(b"")
+        case "gone":
+            path.unlink()
+    state = calls.Snapshot(path=str(path), size=len(data), sha256=digest)
 
     assert host.load("Counter", calls.Failed, state=state).failure.code == "damaged"
 

@@ -141,6 +141,15 @@ async def test_a_file_written_by_a_child_is_sealed_after_a_look_at_its_digest(sp
     assert names(spool) == [blob.spool]
 
 
+async def test_a_file_whose_digest_nobody_told_gets_it_when_it_is_sealed(spool):
+    path = spool.reserve("state")
+    path.write_bytes(DATA)
+
+    blob = await spool.seal(path, size=len(DATA), sha256=None)
+
+    assert (blob.size, blob.sha256) == (len(DATA), DIGEST)
+
+
 @pytest.mark.parametrize(("size", "sha256"), [(len(DATA) - 1, DIGEST), (len(DATA), "0" * 64)])
 async def test_a_file_of_another_size_or_digest_is_not_sealed(spool, size, sha256):
     path = spool.reserve("state")
