@@ -97,7 +97,8 @@ def run_host(settings: HostSettings, *, say: Say | None = None) -> int:
         children = ChildrenList(settings.data / "children")
         factory = _factory(settings, children)
         factory.launch()
-        host = _Host(settings, store, factory, keyring, paglets_allowed(limit), tell)
+        allowed = paglets_allowed(limit, spares=settings.spare_processes)
+        host = _Host(settings, store, factory, keyring, allowed, tell)
         _run(host.live())
         children.close()
     finally:

@@ -27,11 +27,12 @@ def raise_nofile_limit() -> int:
     return hard
 
 
-def paglets_allowed(limit: int) -> int:
+def paglets_allowed(limit: int, *, spares: int = 0) -> int:
     """Return how many active paglets `limit` open files allow; at least 1.
 
     Args:
         limit: What `raise_nofile_limit` returned; RLIM_INFINITY counts as 2**20.
+        spares: Processes that are kept beside those of paglets.
     """
     descriptors = 2**20 if limit == resource.RLIM_INFINITY else limit
-    return max(1, (descriptors - DESCRIPTORS_RESERVED) // DESCRIPTORS_PER_PAGLET)
+    return max(1, (descriptors - DESCRIPTORS_RESERVED) // DESCRIPTORS_PER_PAGLET - spares)
