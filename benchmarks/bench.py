@@ -81,10 +81,15 @@ def to(target: str) -> bytes:
     return msgspec.json.encode(DispatchBody(target=target))
 
 
-async def timed(step: Step, count: int) -> list[float]:
-    """Return the seconds of `count` steps, one after the other."""
+REST = 0.05
+"""Seconds between two steps that are to find the host at rest, its spare processes made."""
+
+
+async def timed(step: Step, count: int, *, rest: float = 0.0) -> list[float]:
+    """Return the seconds of `count` steps, one after the other, `rest` seconds apart."""
     times = []
     for _ in range(count):
+        await asyncio.sleep(rest)
         began = time.perf_counter()
         await step()
         times.append(time.perf_counter() - began)

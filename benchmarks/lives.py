@@ -7,7 +7,7 @@ import time
 
 import psutil
 
-from benchmarks.bench import ECHO, CpuTime, Effort, clients, create, mesh_of, rate, timed
+from benchmarks.bench import ECHO, REST, CpuTime, Effort, clients, create, mesh_of, rate, timed
 from benchmarks.figures import Figure, Goal, of_rates, of_rounds, of_values
 from paglets.testing.localhost import LocalHost
 from paglets.testing.localmesh import LocalMesh
@@ -49,7 +49,7 @@ async def creation(effort: Effort) -> list[Figure]:
             rounds, rates, note = [], [], ""
             for _ in range(effort.rounds):
                 cpu = CpuTime(mesh)
-                rounds.append(await timed(step, effort.count(60)))
+                rounds.append(await timed(step, effort.count(60), rest=REST))
                 note = cpu.note(len(rounds[-1]))
                 await remove()
                 rates.append(await rate(step, 8, effort.seconds / 2))
@@ -71,7 +71,7 @@ async def preloaded(effort: Effort) -> list[Figure]:
 
             await timed(step, 10)
             cpu = CpuTime(mesh)
-            rounds = [await timed(step, effort.count(60)) for _ in range(effort.rounds)]
+            rounds = [await timed(step, effort.count(60), rest=REST) for _ in range(effort.rounds)]
             note = cpu.note(sum(map(len, rounds)))
             each = _uss(mesh.hosts[0])
     return [
@@ -139,7 +139,7 @@ async def sleep(effort: Effort) -> list[Figure]:
 
             await timed(step, 5)
             cpu = CpuTime(mesh)
-            rounds = [await timed(step, effort.count(80)) for _ in range(effort.rounds)]
+            rounds = [await timed(step, effort.count(80), rest=REST) for _ in range(effort.rounds)]
             note = cpu.note(sum(map(len, rounds)))
     return [of_rounds(SLEEP, rounds, scale=1000, note=note)]
 

@@ -3,7 +3,18 @@
 import asyncio
 import time
 
-from benchmarks.bench import GIB, CpuTime, Effort, PeakMemory, clients, create, mesh_of, timed, to
+from benchmarks.bench import (
+    GIB,
+    REST,
+    CpuTime,
+    Effort,
+    PeakMemory,
+    clients,
+    create,
+    mesh_of,
+    timed,
+    to,
+)
 from benchmarks.figures import Figure, Goal, of_rounds
 from paglets.model.message import Message
 from paglets.remote.client import HostClient
@@ -49,7 +60,10 @@ async def small(effort: Effort) -> list[Figure]:
             shuttle = Shuttle(by_name, ref.agent_id)
             await timed(shuttle.step, 6)
             cpu = CpuTime(mesh)
-            rounds = [await timed(shuttle.step, effort.count(100)) for _ in range(effort.rounds)]
+            rounds = [
+                await timed(shuttle.step, effort.count(100), rest=REST)
+                for _ in range(effort.rounds)
+            ]
             note = cpu.note(sum(map(len, rounds)))
     return [
         of_rounds(SMALL, rounds, scale=1000, note=note),
