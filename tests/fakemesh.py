@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import fields
 
 import msgspec
@@ -36,6 +36,7 @@ from paglets.model.transfer import PeerAddress
 from paglets.remote.peers import HttpPeerCalls
 from paglets.remote.session import PeerSession
 from paglets.runtime.choice import matching, why_not
+from paglets.testing.waiting import wait_until_async
 from paglets.wire import bodies
 from paglets.wire.bodies import given
 from paglets.wire.hostcalls import LookupReply
@@ -271,7 +272,11 @@ class FakeEvents:
         return bodies.EventList(events=found, next=later[-1].sequence if later else after)
 
     async def wait(self, after, timeout):
-        await asyncio.sleep(0.01)
+        log = self.runtime.log
+        with suppress(TimeoutError):
+            await wait_until_async(
+                lambda: bool(log) and log[-1].sequence > after, timeout=timeout, what="news"
+            )
 
 
 class FakeServices:

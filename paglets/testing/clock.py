@@ -101,6 +101,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._skipping.now
 
 
+async def elapse(seconds: float) -> None:
+    """Let virtual time pass, and everything that is due in it happen; only inside `run_virtual`.
+
+    Raises:
+        RuntimeError: The running loop is a real one, on which the caller would wait.
+    """
+    is_virtual = isinstance(asyncio.get_running_loop(), VirtualLoop)
+    if not is_virtual:
+        raise RuntimeError("time passes at once on a VirtualLoop only: use run_virtual")
+    await asyncio.sleep(seconds)
+
+
 def run_virtual(main: Coroutine[object, None, T]) -> T:
     """Run a coroutine on a VirtualLoop and return its result.
 

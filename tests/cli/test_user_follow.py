@@ -11,7 +11,7 @@ from paglets.model.errors import HostUnreachableError
 from paglets.model.refs import PagletProxyRef
 from paglets.system.user_info.contract import Lines, Notice, Reading
 from paglets.system.user_info.journal import Bounds, Journal, JournalState
-from paglets.testing.clock import run_virtual
+from paglets.testing.clock import elapse, run_virtual
 from paglets.wire.bodies import ServiceBody
 
 
@@ -65,7 +65,7 @@ class FakeJournals:
     async def news(self, provider, after):
         host = self._of(provider)
         while True:
-            await asyncio.sleep(0.01)
+            await elapse(0.01)
             host.require_up()
             if host.news > after:
                 after = host.news
@@ -115,7 +115,7 @@ def follow(
         follower = Follower(journals, ear, wanted or Reading(reader="ann"), begin)
         task = asyncio.create_task(follower.run())
         for step in (*steps, lambda: None):
-            await asyncio.sleep(5)
+            await elapse(5)
             step()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from paglets.supervise.children import ChildrenList
@@ -12,6 +10,7 @@ from paglets.supervise.environment import child_environment
 from paglets.supervise.forkfactory import ForkserverFactory
 from paglets.supervise.process import PagletProcess, ProcessFactory
 from paglets.supervise.spawnfactory import SpawnFactory
+from paglets.testing.waiting import wait_until_async
 
 ROOT = Path(__file__).resolve().parents[2]
 SPARES = 2
@@ -88,16 +87,3 @@ def is_alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] not in "ZX"
-
-
-def wait_until(check: Callable[[], bool], *, timeout: float, what: str) -> None:
-    deadline = time.monotonic() + timeout
-    while not check():
-        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
-        time.sleep(0.01)
-
-
-async def wait_until_async(check: Callable[[], bool], *, timeout: float, what: str) -> None:
-    async with asyncio.timeout(timeout):
-        while not check():  # noqa: ASYNC110 - other processes set no event
-            await asyncio.sleep(0.01)

@@ -10,7 +10,8 @@ import pytest
 
 from paglets.supervise.children import ChildrenList, end_orphans, read_children
 from paglets.supervise.identity import ProcessIdentity, boot_id, process_start
-from tests.process.supervise_support import ROOT, environment, is_alive, wait_until
+from paglets.testing.waiting import wait_until
+from tests.process.supervise_support import ROOT, environment, is_alive
 
 
 def start_host(method: str, folder: Path) -> tuple[subprocess.Popen[str], list[int]]:

@@ -11,13 +11,13 @@ import uvloop
 
 from paglets.model.errors import UnavailableError
 from paglets.supervise.forkfactory import ForkserverFactory
+from paglets.testing.waiting import turn, wait_until_async
 from tests.process.supervise_support import (
     Conversation,
     children_of,
     is_alive,
     make_factory,
     open_descriptors,
-    wait_until_async,
 )
 
 WAIT = 20.0
@@ -190,7 +190,7 @@ async def test_300_lives_leak_no_descriptor_process_or_task(start) -> None:
     before = counts()
     for start_number in range(0, 300, 20):
         await asyncio.gather(*(live(start_number + n) for n in range(20)))
-    await asyncio.sleep(0)
+    await turn()
     assert counts() == before
     assert children_of(server) == []
 

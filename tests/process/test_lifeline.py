@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.process.supervise_support import ROOT, is_alive, wait_until
+from paglets.testing.waiting import wait_until
+from tests.process.supervise_support import ROOT, is_alive
 
 SCRIPT = """
-import os, subprocess, sys, time
+import os, subprocess, sys, threading
 from paglets.supervise import lifeline
 arm, fd, how = sys.argv[1:]
 match arm:
@@ -25,7 +26,7 @@ grandchild = subprocess.Popen(["/bin/sleep", "600"])
 print(grandchild.pid, flush=True)
 if how == "busy":
     pow(3, 10**9)
-time.sleep(600)
+threading.Event().wait(600)
 """
 
 

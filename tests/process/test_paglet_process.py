@@ -14,6 +14,7 @@ from paglets.supervise.children import ChildrenList
 from paglets.supervise.forkfactory import ForkserverFactory
 from paglets.supervise.process import PagletProcess, ProcessFactory
 from paglets.supervise.spawnfactory import SpawnFactory
+from paglets.testing.waiting import wait_until_async
 from paglets.wire import calls
 from paglets.wire.calls import decode_to_host, encode_call
 from paglets.wire.messages import encode_message, wire_message
@@ -143,9 +144,8 @@ async def test_a_paglet_is_loaded_handles_messages_and_prints_to_its_log(talk: T
     await talk.open("Tour")
 
     assert await talk.reply("say", text="hello") == talk.process.pid
-    async with asyncio.timeout(WAIT):
-        while talk.process.output.lines != ["hello"]:  # noqa: ASYNC110 - another process prints
-            await asyncio.sleep(0.005)
+    output = talk.process.output
+    await wait_until_async(lambda: output.lines == ["hello"], timeout=WAIT, what="it has printed")
 
 
 async def test_a_plain_paglet_loads_nothing_heavy(talk: Talk):

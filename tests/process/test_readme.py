@@ -5,7 +5,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import paglets
 from paglets.connect.entry import running_hosts
 from paglets.testing.localhost import free_ports
+from paglets.testing.waiting import wait_until
 
 README = Path(__file__).parents[2] / "README.md"
 PATIENCE = 30.0
@@ -85,11 +85,12 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 
 def wait_for_hosts(shell: Shell, count: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while len(running_hosts(shell.home)) < count:
-        log = (shell.folder / "hosts.log").read_text()
-        assert time.monotonic() < deadline, f"hosts were not ready:\n{log}"
-        time.sleep(0.05)
+    wait_until(
+        lambda: len(running_hosts(shell.home)) >= count,
+        timeout=PATIENCE,
+        what=f"{count} hosts are ready",
+        story=(shell.folder / "hosts.log").read_text,
+    )
     url = shell.adapted("http://127.0.0.1:8765")
     with paglets.connect(url, shell.home / "keys" / "default.key") as client:
         client.mesh.wait_for_host("beta", PATIENCE)

@@ -13,6 +13,7 @@ import pytest
 from paglets.supervise.children import ChildrenList, read_children
 from paglets.supervise.forkfactory import ForkserverFactory
 from paglets.supervise.spares import SPARE_TITLE
+from paglets.testing.waiting import turn, wait_until_async
 from tests.process.supervise_support import (
     Conversation,
     environment,
@@ -20,7 +21,6 @@ from tests.process.supervise_support import (
     make_factory,
     open_descriptors,
     wait_for_spares,
-    wait_until_async,
 )
 
 WAIT = 20.0
@@ -132,7 +132,7 @@ async def test_200_claims_leak_no_descriptor_or_task(factory) -> None:
         async with asyncio.timeout(WAIT):
             await process.wait()
     await wait_for_spares(factory)
-    await asyncio.sleep(0)
+    await turn()
     assert counts() == before
 
 

@@ -11,6 +11,7 @@ from paglets.model.errors import StorageFullError, UnavailableError
 from paglets.supervise.channel import ChannelClosedError
 from paglets.supervise.children import read_children
 from paglets.supervise.process import ProcessFactory
+from paglets.testing.waiting import turn, wait_until_async
 from paglets.wire.frames import FrameTooLargeError
 from tests.process.supervise_support import (
     Conversation,
@@ -19,7 +20,6 @@ from tests.process.supervise_support import (
     open_descriptors,
     spares_of,
     wait_for_spares,
-    wait_until_async,
 )
 
 WAIT = 20.0
@@ -38,8 +38,8 @@ async def factory(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch) -
     yield made
     await made.close(timeout=WAIT)
     made._children.close()
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await turn()
+    await turn()
     assert open_descriptors() == before
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
@@ -216,9 +216,8 @@ async def test_a_process_that_cannot_be_listed_is_ended(
 
 async def test_cancelling_a_fork_leaves_no_process(factory: ProcessFactory, tmp_path: Path) -> None:
     forks = [asyncio.create_task(factory.fork(f"t{n}")) for n in range(8)]
-    for turn, fork in enumerate(forks):
-        for _ in range(turn):
-            await asyncio.sleep(0)
+    for number, fork in enumerate(forks):
+        await turn(number)
         fork.cancel()
     await asyncio.wait(forks)
     for fork in forks:

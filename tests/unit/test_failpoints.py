@@ -19,6 +19,7 @@ from paglets.failpoints import (
     failpoint_async,
     parse_failpoints,
 )
+from paglets.testing.waiting import turn
 
 PACKAGE = Path(failpoints.__file__).parent
 
@@ -98,7 +99,7 @@ async def test_an_async_pause_lets_the_loop_go_on():
     arm("offer.before_send=pause:60")
     paused = asyncio.create_task(failpoint_async("offer.before_send"))
 
-    await asyncio.sleep(0)
+    await turn()
 
     assert not paused.done()
     paused.cancel()

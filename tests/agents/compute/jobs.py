@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-import time
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Gate(ComputeJob[GateState]):
     def wait(self) -> None:
         gate = self.state.folder / f"go-{self.agent_id}"
         while not gate.exists():
-            time.sleep(0.01)  # not self.sleep(): it listens to nobody
+            threading.Event().wait(0.01)  # not self.sleep(): it listens to nobody
 
     def compute(self) -> str:
         self.begin()

@@ -2,7 +2,7 @@
 
 import os
 import signal
-import time
+import threading
 from dataclasses import dataclass, field
 
 from paglets import (
@@ -66,7 +66,7 @@ class Ledger(Paglet[LedgerState]):
             case "raise":
                 raise RuntimeError("as asked")
             case "hang":
-                time.sleep(60)
+                threading.Event().wait(60)
             case "die":
                 os.kill(os.getpid(), signal.SIGKILL)
             case _:
@@ -108,7 +108,7 @@ class Ledger(Paglet[LedgerState]):
     @handles("linger")
     def linger(self, seconds: float) -> None:
         """Be busy, deaf to everything."""
-        time.sleep(seconds)
+        threading.Event().wait(seconds)
 
     @handles("pow")
     def pow(self) -> int:

@@ -1,5 +1,6 @@
 """Paglets that wait: for state, for messages, for the end of their stay."""
 
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,7 +108,7 @@ class Lingerer(Paglet[LingererState]):
     def run(self) -> None:
         while not self.sleep(10.0):
             pass
-        time.sleep(self.state.seconds)
+        threading.Event().wait(self.state.seconds)
         with self.locked_state() as state:
             state.rounds += 1
 

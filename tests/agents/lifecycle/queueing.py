@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,7 +53,7 @@ class Clerk(Paglet[ClerkState]):
 
     @handles("slow note")
     def slow_note(self, text: str, seconds: float) -> int:
-        time.sleep(seconds)
+        threading.Event().wait(seconds)
         return self.note(text)
 
 

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-import time
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,12 +60,12 @@ class Scribe(Paglet[ScribeState]):
             case "raise":
                 raise ValueError(f"{hook} does not like it")
             case "hang":
-                time.sleep(HANG_SECONDS)
+                threading.Event().wait(HANG_SECONDS)
             case "exit":
                 os._exit(3)
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
-                time.sleep(HANG_SECONDS)
+                threading.Event().wait(HANG_SECONDS)
 
     def on_creation(self, event: CreationEvent) -> None:
         self._called("on_creation", attempt=event.attempt)

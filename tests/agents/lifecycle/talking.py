@@ -2,7 +2,7 @@
 
 import os
 import sys
-import time
+import threading
 from dataclasses import dataclass, field
 
 from paglets import (
@@ -75,7 +75,7 @@ class Talker(Paglet[TalkerState]):
 
     @handles("slow")
     def slow(self, text: str) -> str:
-        time.sleep(0.05)
+        threading.Event().wait(0.05)
         return text
 
     @handles("ask everybody")
@@ -196,7 +196,7 @@ class Fragile(Paglet[FragileState]):
 
     @handles("hang")
     def hang(self) -> None:
-        time.sleep(3600)
+        threading.Event().wait(3600)
 
     @handles("save")
     def save(self) -> int:

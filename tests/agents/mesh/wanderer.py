@@ -1,6 +1,6 @@
 """A paglet that goes by name, for tests of the mesh."""
 
-import time
+import threading
 from dataclasses import dataclass, field
 
 from paglets import (
@@ -86,7 +86,7 @@ class Wanderer(Paglet[WandererState]):
     def linger(self, seconds: float) -> None:
         """Be busy."""
         self.lingers = True
-        time.sleep(seconds)
+        threading.Event().wait(seconds)
 
     @handles("lingers")
     def is_lingering(self) -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 from paglets.agent.statelock import LockedState, StateLock, state_locked
 from paglets.model.errors import DeadlineError
+from paglets.testing.waiting import turn
 
 
 def in_thread(code) -> threading.Thread:
@@ -92,7 +93,7 @@ async def test_two_tasks_of_one_thread_exclude_each_other():
     async def work(name: str) -> None:
         async with LockedState(lock, None):
             order.append(f"{name} in")
-            await asyncio.sleep(0)
+            await turn()
             order.append(f"{name} out")
 
     await asyncio.gather(work("a"), work("b"))
@@ -129,7 +130,7 @@ async def test_a_plain_with_that_spans_an_await_is_noticed():
     lock = StateLock()
 
     with pytest.raises(RuntimeError, match="spans an await"), LockedState(lock, None):
-        await asyncio.sleep(0)
+        await turn()
 
     assert not lock.is_held
 
@@ -139,7 +140,7 @@ async def test_a_plain_with_without_an_await_is_fine_in_async_code():
 
     with LockedState(lock, None):
         pass
-    await asyncio.sleep(0)
+    await turn()
 
 
 async def test_a_plain_with_on_what_another_task_holds_is_refused():
@@ -177,7 +178,7 @@ async def test_a_cancelled_waiter_leaves_the_queue():
     holder = asyncio.create_task(hold())
     await taken.wait()
     waiter = asyncio.create_task(wait())
-    await asyncio.sleep(0)
+    await turn()
     waiter.cancel()
     await asyncio.gather(waiter, return_exceptions=True)
     let_go.set()
@@ -200,7 +201,7 @@ class Safe:
 
     @state_locked
     async def waiting(self) -> bool:
-        await asyncio.sleep(0)
+        await turn()
         return self.lock.is_held
 
 

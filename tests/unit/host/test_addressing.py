@@ -9,6 +9,7 @@ import pytest
 from paglets.host import addressing
 from paglets.host.identity import HostIdentity
 from paglets.model.errors import HostUnreachableError
+from paglets.testing.waiting import turn
 
 
 def identity(url: str) -> HostIdentity:
@@ -55,8 +56,8 @@ def follow(monkeypatch):
         task = asyncio.create_task(addressing.follow_address(me, tuple(towards), told.append))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.05):
-                while not told:  # noqa: ASYNC110 - a list wakes nobody
-                    await asyncio.sleep(0)
+                while not told:
+                    await turn()
         task.cancel()
         return told
 

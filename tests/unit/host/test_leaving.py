@@ -7,6 +7,7 @@ import pytest
 from paglets.host.leaving import drain_before_stop, summary
 from paglets.model.errors import UnavailableError
 from paglets.runtime.tasks import Tasks
+from paglets.testing.waiting import turn
 from paglets.wire.bodies import DrainAnswer, DrainedAgent
 
 LONG = 60.0
@@ -42,7 +43,7 @@ async def begin(draining, lines, *, seconds=LONG, again=None):
     tasks = Tasks()
     again = again or asyncio.Event()
     waiting = asyncio.create_task(drain_before_stop(draining, tasks, seconds, again, lines.append))
-    await asyncio.sleep(0)
+    await turn()
     return waiting, tasks
 
 
@@ -63,7 +64,7 @@ async def test_a_second_signal_ends_the_wait_but_cuts_no_move(lines):
     await asyncio.wait_for(waiting, 5)
     assert not draining.ended
     draining.may_end.set()
-    await asyncio.sleep(0)
+    await turn()
     assert draining.ended
     await tasks.close(timeout=1)
 

@@ -32,6 +32,7 @@ from paglets.remote.signing import (
     request_mac,
 )
 from paglets.remote.transfers import TransferClient
+from paglets.testing.waiting import turn
 from paglets.wire import bodies
 from paglets.wire.hostcalls import LookupReply
 from paglets.wire.messages import WireMessage
@@ -407,8 +408,3 @@ async def until(check: Callable[[], bool], *, timeout: float = 5.0) -> None:
     async with asyncio.timeout(timeout):
         while not check():
             await turn()
-
-
-async def turn() -> None:
-    """Let every task that is ready run once."""
-    await asyncio.sleep(0)

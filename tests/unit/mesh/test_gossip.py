@@ -19,7 +19,7 @@ from paglets.model.errors import (
     TooLargeError,
     UnavailableError,
 )
-from paglets.testing.clock import run_virtual
+from paglets.testing.clock import elapse, run_virtual
 from paglets.testing.network import Faults, MemoryNetwork, url_of
 
 
@@ -105,7 +105,7 @@ async def test_hosts_find_each_other_through_one_seed():
 async def test_a_seed_that_comes_up_late_is_found_all_the_same():
     async with Hosts() as hosts:
         early = await hosts.start("b")
-        await asyncio.sleep(100.0)
+        await elapse(100.0)
         assert list(early.seed_errors) == [url_of("a")]
         await hosts.start("a", seeds=())
         await early.wait_for_host("a", 5.0)
@@ -122,7 +122,7 @@ async def test_all_addresses_of_a_name_are_tried_anew_each_time_and_oneself_is_s
 
     async with Hosts() as hosts:
         me = await hosts.start("me", seeds=["mesh"], resolve=resolve)
-        await asyncio.sleep(10.0)
+        await elapse(10.0)
         assert len(asked) > 5
         assert set(asked) == {"http://mesh:8765"}
         await hosts.start("b", seeds=())
@@ -136,7 +136,7 @@ async def test_a_name_that_does_not_resolve_is_said_once_and_tried_for_ever():
 
     async with Hosts() as hosts:
         mesh = await hosts.start("b", seeds=["nowhere"], resolve=resolve)
-        await asyncio.sleep(5.0)
+        await elapse(5.0)
         assert "no address" in mesh.seed_errors["http://nowhere:8765"]
 
 
@@ -212,7 +212,7 @@ async def test_last_seen_is_by_our_own_wall_clock_and_stops_with_the_host():
         a, b = await hosts.form("a", "b")
         await b.stop()
         hosts.network.remove("b")
-        await asyncio.sleep(60.0)
+        await elapse(60.0)
         now = 1_000_000.0 + asyncio.get_running_loop().time()
         assert 50.0 < now - a.lookup("b").last_seen < 61.0
         assert a.lookup("a").last_seen == pytest.approx(now)
@@ -283,7 +283,7 @@ async def test_a_host_that_advertises_a_wrong_url_is_warned_by_its_seed():
         b = await hosts.start("b", url=url_of("unreachable"))
         seen = []
         b.subscribe(lambda event: seen.append((event.change, event.text)))
-        await asyncio.sleep(3.0)
+        await elapse(3.0)
         assert b.reachability_warning.startswith("a cannot reach you at http://unreachable:8765")
         assert seen[-1][0] is SelfChange.UNREACHABLE or seen[0][0] is SelfChange.UNREACHABLE
 
@@ -297,10 +297,10 @@ async def test_a_warning_ends_when_a_peer_gets_through():
         b = await hosts.start("b")
         faults.heal()
         faults.block("a", "b")
-        await asyncio.sleep(4.0)
+        await elapse(4.0)
         faults.heal()
         await b.wait_for_host("a", 30.0)
-        await asyncio.sleep(10.0)
+        await elapse(10.0)
         assert b.reachability_warning is None
 
 
@@ -339,7 +339,7 @@ async def test_a_lossy_network_declares_nobody_dead():
         a, *_ = await hosts.form("a", "b", "c", "d", "e")
         died = []
         a.subscribe(lambda event: died.append(event) if event.change is Change.DIED else None)
-        await asyncio.sleep(120.0)
+        await elapse(120.0)
         assert died == []
         assert len(a.usable_hosts()) == 5
 
@@ -362,7 +362,7 @@ async def test_a_hint_is_a_join_and_a_bad_one_is_refused():
         await b.wait_for_host("a", 5.0)
         before = hosts.network.requests
         b.hint(url_of("a"))
-        await asyncio.sleep(0.01)
+        await elapse(0.01)
         assert hosts.network.requests - before <= 2
         with pytest.raises(ValueError, match="address"):
             b.hint("http://169.254.169.254")
@@ -400,7 +400,7 @@ async def test_stopping_leaves_no_task_behind():
 async def test_statistics_count_what_was_done():
     async with Hosts() as hosts:
         a, _ = await hosts.form("a", "b")
-        await asyncio.sleep(20.0)
+        await elapse(20.0)
         assert a.statistics.probes >= 18
         assert a.statistics.joins == 1
         assert a.statistics.bytes_sent > 1000 < a.statistics.bytes_received

@@ -8,6 +8,7 @@ from paglets.model.errors import HostNotFoundError, HostUnreachableError
 from paglets.runtime.childlink import ChildLink
 from paglets.supervise.exits import ExitReport
 from paglets.supervise.output import OutputRing
+from paglets.testing.waiting import turn, wait_until_async
 from paglets.wire.bodies import FenceAnswer, OutcomeBody
 from paglets.wire.calls import (
     Exit,
@@ -77,9 +78,7 @@ def unreachable(*, connected):
 
 async def until(holds):
     """Wait until `holds()`, which nobody announces; fails after 5 s."""
-    async with asyncio.timeout(5):
-        while not holds():  # noqa: ASYNC110 - what is waited for is on a disk
-            await asyncio.sleep(0.001)
+    await wait_until_async(holds, timeout=5, what="the condition holds", interval=0.001)
 
 
 def word(outcome, *, host=None, transfer_id="t1", **fields):
@@ -104,7 +103,7 @@ class FakeCalls:
         self.made.append((name, *args))
         self._news.set()
         self._news = asyncio.Event()
-        await asyncio.sleep(0)
+        await turn()
         script = self.scripts[name]
         if not script:
             raise unreachable(connected=False)

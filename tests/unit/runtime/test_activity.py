@@ -138,13 +138,27 @@ async def test_a_paglet_that_is_restarted_on_crashes_runs_again(bench):
     assert len(bench.starter.births) == 2
 
 
+class Noticed(asyncio.Event):
+    """Tells that somebody waits for it."""
+
+    def __init__(self):
+        super().__init__()
+        self.is_awaited = asyncio.Event()
+
+    async def wait(self):
+        self.is_awaited.set()
+        return await super().wait()
+
+
 async def test_a_restart_waits_for_the_verb_that_runs(bench):
     bench.starter.manifest = RESTARTING
     paglet = await started(bench, manifest=RESTARTING)
     paglet.link.process.exit(3)
     await until(lambda: paglet.row.status is PagletStatus.CRASHED)
+    paglet.verb_ended = Noticed()
     with paglet.doing(Verb.CLONE):
-        await asyncio.sleep(0.05)  # several times the delay of the restart
+        async with asyncio.timeout(5):
+            await paglet.verb_ended.is_awaited.wait()
         assert len(bench.starter.births) == 1
     await until(lambda: paglet.gate_open)
 

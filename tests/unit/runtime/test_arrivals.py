@@ -25,6 +25,7 @@ from paglets.runtime.storedqueue import stored_entry
 from paglets.runtime.unpacking import Unpacker
 from paglets.store.rows import QueuedMessage, TransferRow
 from paglets.store.writes import PutMessages
+from paglets.testing.waiting import turn
 from paglets.wire.bodies import ReplyBody
 from paglets.wire.envelope import EnvelopeMessage, EnvelopeOutcome
 from paglets.wire.failures import parse_error_body
@@ -225,11 +226,11 @@ async def test_a_question_waits_while_the_offer_is_being_received(bench, arrival
 
     header = make_header()
     arriving = asyncio.ensure_future(arrivals.offer("t1", header, b"", slow()))
-    await asyncio.sleep(0)
+    await turn()
     asked = asyncio.ensure_future(arrivals.outcome("t1"))
     repeated = asyncio.ensure_future(offer(arrivals))
     for _ in range(5):
-        await asyncio.sleep(0)
+        await turn()
     assert not asked.done()
     assert not repeated.done()
     go.set()

@@ -21,6 +21,7 @@ from paglets.runtime.lifecycle import Accepted, decide_offer
 from paglets.runtime.ownership import decide_resolve
 from paglets.store.rows import QueuedMessage
 from paglets.store.writes import PutMessages
+from paglets.testing.waiting import turn
 from tests.unit.runtime.fakes import unreachable, until, word
 from tests.unit.runtime.samples import (
     BETA,
@@ -250,7 +251,7 @@ async def test_a_host_that_comes_back_is_tried_at_once(bench, moving):
     errand = bench.courier.carry(moving, make_record(**soon()), is_fresh=True)
     await bench.calls.until("offer")
     await until(lambda: errand.last_error is not None)
-    await asyncio.sleep(0)
+    await turn()
     bench.courier.nudge()
     await bench.courier.wait(errand, timeout=1.0)
 

@@ -28,6 +28,7 @@ from paglets.runtime.inactivity import Inactivity
 from paglets.runtime.packing import Packer
 from paglets.runtime.quiescing import Quiescer
 from paglets.runtime.targets import Targets
+from paglets.testing.waiting import turn
 from paglets.wire.bodies import CheckAnswer, Claim, FenceBody
 from paglets.wire.calls import Failed, OpenGate, Quiesce
 from paglets.wire.failures import encode_failure
@@ -282,7 +283,7 @@ async def test_a_message_that_wakes_waits_for_the_verb_that_came_first(verbs):
     with paglet.doing(Verb.DISPATCH):
         verbs.inactivity.wake(paglet)
         for _ in range(20):
-            await asyncio.sleep(0)
+            await turn()
         assert verbs.starter.births == []
     await until(lambda: paglet.gate_open)
 
@@ -291,10 +292,10 @@ async def test_a_disposed_sleeper_is_not_woken(verbs):
     paglet = await verbs.put(make_row(PagletStatus.INACTIVE, policy=DeactivationPolicy()))
     with paglet.doing(Verb.DISPOSE):
         verbs.inactivity.wake(paglet)
-        await asyncio.sleep(0)
+        await turn()
         verbs.roster.drop("tour")
     for _ in range(20):
-        await asyncio.sleep(0)
+        await turn()
     assert verbs.starter.births == []
 
 

@@ -16,6 +16,7 @@ from paglets.runtime.forwarding import HOP_LIMIT
 from paglets.runtime.storedqueue import stored_entry
 from paglets.store.rows import QueuedMessage
 from paglets.store.writes import PutMessages
+from paglets.testing.waiting import turn
 from paglets.wire.bodies import AgentInfo, ReplyBody
 from paglets.wire.messages import decode_message
 from tests.unit.runtime.fakes import unreachable, until
@@ -166,7 +167,7 @@ async def test_messages_of_one_sender_are_handed_over_one_by_one_and_the_last_te
     handing = asyncio.ensure_future(bench.forwarding.hand_over(tombstone))
     await bench.calls.until("send")
     for _ in range(5):
-        await asyncio.sleep(0)
+        await turn()
     assert sent(bench) == ["m1"]
     answers[0].set_result(ReplyBody(address=make_ref()))
     answers[1].set_result(ReplyBody(address=make_ref()))

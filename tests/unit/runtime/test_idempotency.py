@@ -12,6 +12,7 @@ from paglets.model.errors import (
     UnavailableError,
 )
 from paglets.runtime.idempotency import CallOutcome, Once
+from paglets.testing.waiting import turn
 from tests.unit.runtime.samples import make_ref
 
 
@@ -69,7 +70,7 @@ async def test_a_repeat_of_a_running_call_joins_it(once):
         return make_ref()
 
     both = asyncio.gather(once.run("k", work), once.run("k", work))
-    await asyncio.sleep(0)
+    await turn()
     go.set()
     assert await both == [make_ref(), make_ref()]
     assert len(runs) == 1
@@ -83,9 +84,9 @@ async def test_who_joined_may_go_without_ending_the_call(once):
         return make_ref()
 
     first = asyncio.ensure_future(once.run("k", work))
-    await asyncio.sleep(0)
+    await turn()
     joined = asyncio.ensure_future(once.run("k", work))
-    await asyncio.sleep(0)
+    await turn()
     joined.cancel()
     go.set()
     assert await first == make_ref()
@@ -99,7 +100,7 @@ async def test_who_joined_hears_the_failure_of_the_first(once):
         raise LifecycleError("it moved")
 
     both = asyncio.gather(once.run("k", work), once.run("k", work), return_exceptions=True)
-    await asyncio.sleep(0)
+    await turn()
     go.set()
     assert [type(error) for error in await both] == [LifecycleError, LifecycleError]
 

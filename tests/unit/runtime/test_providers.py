@@ -1,6 +1,5 @@
 """The registry follows the paglets of its host through all that can happen to them."""
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -17,7 +16,7 @@ from paglets.runtime.providers import MOVED_LINGER, MOVING_LINGER, Providers
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.registry import Registry
 from paglets.runtime.roster import Roster
-from paglets.testing.clock import run_virtual
+from paglets.testing.clock import elapse, run_virtual
 from paglets.wire.bodies import ServiceBody
 from paglets.wire.hostcalls import AdvertiseCall
 from paglets.wire.servicerecords import SERVICE_KIND, encode_service, service_key
@@ -160,9 +159,9 @@ def test_a_paglet_that_moved_is_offered_for_a_moment_where_its_new_host_tells_no
     async def scenario():
         bench.put()
         bench.put(PagletStatus.MOVED, epoch=Epoch(0, 1), peer=BETA)
-        await asyncio.sleep(MOVED_LINGER - 0.1)
+        await elapse(MOVED_LINGER - 0.1)
         assert bench.names == ["tokenizer"]
-        await asyncio.sleep(0.2)
+        await elapse(0.2)
         assert bench.names == []
 
     run_virtual(scenario())
@@ -173,10 +172,10 @@ def test_a_paglet_in_doubt_is_offered_no_more_and_again_when_it_comes_back(bench
         paglet = bench.put()
         bench.advertise(paglet)
         bench.put(PagletStatus.MOVING, epoch=Epoch(0, 1), peer=BETA)
-        await asyncio.sleep(MOVING_LINGER + 0.1)
+        await elapse(MOVING_LINGER + 0.1)
         assert bench.names == []
         bench.put(epoch=Epoch(0, 2))
-        await asyncio.sleep(60)
+        await elapse(60)
         assert bench.names == ["extra", "tokenizer"]
 
     run_virtual(scenario())
@@ -187,7 +186,7 @@ def test_a_paglet_that_was_refused_in_time_is_offered_without_a_gap(bench):
         bench.put()
         bench.put(PagletStatus.MOVING, epoch=Epoch(0, 1), peer=BETA)
         bench.put(epoch=Epoch(0, 2))
-        await asyncio.sleep(60)
+        await elapse(60)
         assert bench.names == ["tokenizer"]
 
     run_virtual(scenario())
@@ -241,7 +240,7 @@ def test_what_is_advertised_outlasts_sleep_but_neither_a_crash_nor_a_move(bench)
             assert bench.names == names
         bench.advertise(paglet)
         paglet.become(replace(paglet.row, status=PagletStatus.MOVED, peer=BETA))
-        await asyncio.sleep(MOVED_LINGER + 0.1)
+        await elapse(MOVED_LINGER + 0.1)
         paglet.become(replace(paglet.row, status=PagletStatus.ACTIVE, epoch=Epoch(0, 2)))
         assert bench.names == []
 

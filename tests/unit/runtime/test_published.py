@@ -17,6 +17,7 @@ from paglets.runtime.published import (
     Published,
     gossip_kind,
 )
+from paglets.testing.waiting import turn
 from paglets.wire.calls import HostCall
 from paglets.wire.hostcalls import PublishCall, RecordsCall
 from tests.unit.runtime.fakes import FakeHosts, FakeProcess, until
@@ -158,7 +159,7 @@ async def test_the_paglets_of_a_host_have_so_many_records_and_no_more(published,
             try:
                 await published.publish(late, call(), CALL)
             except FullError:
-                await asyncio.sleep(0)
+                await turn()
             else:
                 break
 

@@ -1,12 +1,11 @@
 """A host tells the mesh what it provides: the first change at once, changes only, within limits."""
 
-import asyncio
-
 from paglets.runtime import publishing
 from paglets.runtime.publishing import PAUSE, Publisher
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.registry import Offer, Registry, Source
-from paglets.testing.clock import run_virtual
+from paglets.testing.clock import elapse, run_virtual
+from paglets.testing.waiting import turn
 from paglets.wire.bodies import ServiceBody
 from tests.unit.runtime.fakes import FakeRecords
 from tests.unit.runtime.samples import ALPHA, make_ref
@@ -36,20 +35,14 @@ def run(scenario):
     return bench
 
 
-async def turn():
-    """Let what is due now happen."""
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-
-
 def test_the_first_change_is_told_at_once_and_so_is_its_end_after_a_pause():
     async def scenario(bench):
         bench.offer("tokenizer")
-        await turn()
+        await turn(2)
         assert bench.keys == ["tokenizer/1/a"]
-        await asyncio.sleep(PAUSE)
+        await elapse(PAUSE)
         bench.offer()
-        await turn()
+        await turn(2)
         assert bench.keys == []
 
     run(scenario)
@@ -58,11 +51,11 @@ def test_the_first_change_is_told_at_once_and_so_is_its_end_after_a_pause():
 def test_changes_that_follow_closely_are_told_together_in_their_last_state():
     async def scenario(bench):
         bench.offer("one")
-        await turn()
+        await turn(2)
         for number in range(100):
             bench.offer("one", metadata={"number": str(number)})
         bench.offer("one", "two")
-        await asyncio.sleep(PAUSE)
+        await elapse(PAUSE)
         assert bench.keys == ["one/1/a", "two/1/a"]
         assert [key for _, key, _ in bench.records.published] == ["one/1/a", "two/1/a"]
 
@@ -72,11 +65,11 @@ def test_changes_that_follow_closely_are_told_together_in_their_last_state():
 def test_only_what_changed_is_told():
     async def scenario(bench):
         bench.offer("one", "two")
-        await asyncio.sleep(PAUSE)
+        await elapse(PAUSE)
         bench.offer("three", agent_id="b")
-        await asyncio.sleep(PAUSE)
+        await elapse(PAUSE)
         bench.offer("two", capabilities=("gpu",))
-        await asyncio.sleep(PAUSE)
+        await elapse(PAUSE)
 
     bench = run(scenario)
     told = [(key, payload is None) for _, key, payload in bench.records.published]
@@ -96,12 +89,12 @@ def test_a_host_with_very_many_providers_tells_of_some_and_says_so(monkeypatch):
         bench.offer("one")
         bench.offer("one", agent_id="b")
         bench.offer("one", "two", agent_id="c")
-        await asyncio.sleep(PAUSE)
+        await elapse(PAUSE)
         assert bench.keys == ["one/1/a", "two/1/c"]
         assert "2 of this host's service providers" in bench.publisher.warnings()[0]
         bench.offer("two", agent_id="c")
         bench.offer(agent_id="b")
-        await asyncio.sleep(PAUSE)
+        await elapse(PAUSE)
         assert bench.publisher.warnings() == []
 
     bench = run(scenario)
@@ -118,7 +111,7 @@ def test_many_wide_records_are_told_as_far_as_the_mesh_has_room(monkeypatch):
     async def scenario(bench):
         for number in range(3):
             bench.offer("wide", agent_id=f"a{number}", metadata={"a": "b" * 200})
-        await asyncio.sleep(PAUSE)
+        await elapse(PAUSE)
 
     bench = run(scenario)
     assert bench.keys == ["wide/1/a0", "wide/1/a1"]
@@ -129,7 +122,7 @@ def test_a_record_that_does_not_fit_is_left_out_and_holds_nothing_up(caplog):
     async def scenario(bench):
         bench.offer("wide", metadata={"a": "b" * 5000})
         bench.offer("one", agent_id="b")
-        await asyncio.sleep(PAUSE)
+        await elapse(PAUSE)
 
     bench = run(scenario)
     assert bench.keys == ["one/1/b"]

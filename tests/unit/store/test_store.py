@@ -37,6 +37,7 @@ from paglets.store.writes import (
     SettleTransfer,
     StaleWriteError,
 )
+from paglets.testing.waiting import turn
 from tests.unit.store.conftest import NOW
 from tests.unit.store.samples import ACTIVE, MANIFEST, PEER, make_message, make_row, make_transfer
 
@@ -167,7 +168,7 @@ async def test_closing_waits_for_no_company(open_store, monkeypatch):
 
 async def test_cancelling_the_caller_does_not_undo_the_commit(store):
     caller = asyncio.create_task(store.commit(PutRow(make_row("a"), None)))
-    await asyncio.sleep(0)
+    await turn()
     caller.cancel()
     await asyncio.wait([caller], timeout=5)
 
@@ -427,7 +428,7 @@ async def test_after_a_failed_sync_nothing_more_is_written(store, monkeypatch):
 async def test_closing_writes_what_is_queued_and_refuses_the_rest(open_store):
     store = open_store()
     queued = [asyncio.create_task(store.commit(PutRow(make_row(f"p{n}"), None))) for n in range(9)]
-    await asyncio.sleep(0)
+    await turn()
 
     store.close()
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from paglets.supervise.channel import ChannelClosedError, FrameChannel
+from paglets.testing.waiting import turn
 from paglets.wire.frames import FRAME_LIMIT, FrameDecoder, FrameTooLargeError, encode_frame
 
 Pair = tuple[FrameChannel, socket.socket]
@@ -50,7 +51,7 @@ async def test_frames_that_come_before_the_listener_wait_for_it(pair: Pair) -> N
     channel, theirs = pair
     theirs.sendall(encode_frame(b"early"))
     theirs.shutdown(socket.SHUT_WR)
-    await asyncio.sleep(0)
+    await turn()
     got: list[object] = []
     channel.listen(got.append, got.append)
     await channel.wait_closed()
@@ -90,7 +91,7 @@ async def test_a_peer_that_does_not_read_is_congestion_until_it_does(pair: Pair)
         channel.send(b"x" * 100_000)
         count += 1
     waiting = asyncio.create_task(channel.drain())
-    await asyncio.sleep(0)
+    await turn()
     assert not waiting.done()
     assert len(await read_frames(theirs, count)) == count
     await waiting
@@ -103,7 +104,7 @@ async def test_waiting_for_a_peer_that_goes_is_an_error(pair: Pair) -> None:
     while not channel.is_congested:
         channel.send(b"x" * 100_000)
     waiting = asyncio.create_task(channel.drain())
-    await asyncio.sleep(0)
+    await turn()
     theirs.close()
     with pytest.raises(ChannelClosedError):
         await waiting

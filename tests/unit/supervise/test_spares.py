@@ -7,6 +7,7 @@ import pytest
 
 from paglets.model.errors import UnavailableError
 from paglets.supervise.spares import SparePool
+from paglets.testing.waiting import turn
 
 
 class FakeSpare:
@@ -46,7 +47,7 @@ class Fork:
 async def rest() -> None:
     """Let every task go on until all wait."""
     for _ in range(20):
-        await asyncio.sleep(0)
+        await turn()
 
 
 def start(pool: SparePool) -> FakeSpare | None:

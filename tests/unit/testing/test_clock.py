@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from paglets.testing.clock import VirtualClock, run_virtual
+from paglets.testing.clock import VirtualClock, elapse, run_virtual
 
 
 def test_actions_run_in_order_of_their_time_and_then_of_their_adding():
@@ -44,3 +44,18 @@ def test_waiting_for_what_never_comes_is_an_error_not_a_hang(monkeypatch):
 
     with pytest.raises(RuntimeError, match="for ever"):
         run_virtual(main())
+
+
+def test_virtual_time_elapses_with_all_that_is_due_in_it():
+    async def main():
+        happened = asyncio.Event()
+        asyncio.get_running_loop().call_later(59.0, happened.set)
+        await elapse(60.0)
+        return happened.is_set()
+
+    assert run_virtual(main())
+
+
+async def test_on_a_real_loop_no_time_elapses_it_would_be_waited_for():
+    with pytest.raises(RuntimeError, match="run_virtual"):
+        await elapse(60.0)
