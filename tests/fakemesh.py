@@ -287,7 +287,7 @@ class FakeServices:
         every = [body for each in self.runtime.mesh.runtimes.values() for body in each.services]
         found = tuple(matching(every, query))
         if found:
-            return LookupReply(services=found)
+            return LookupReply(services=found[: query.limit or None])
         missing = why_not(query, [body for body in every if body.name == query.name], [])
         return LookupReply(services=(), reason=missing.reason, versions=missing.versions)
 

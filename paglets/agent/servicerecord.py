@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from paglets.agent.contracts import ServiceContract, ServiceOperation
 from paglets.model.enums import ServiceScope, require_enum
 from paglets.model.errors import PagletNotFoundError, PagletsError, ServiceNotFoundError
@@ -70,6 +72,11 @@ def lookup_call(
         capabilities=tuple(capabilities),
         host=host or "",
     )
+
+
+def one_of(call: LookupCall) -> LookupCall:
+    """Return the question for the best provider alone."""
+    return msgspec.structs.replace(call, limit=1)
 
 
 def best_of(reply: LookupReply, contract: ServiceContract) -> ServiceBody:

@@ -4,14 +4,17 @@ Lookups answer from the local registry and the gossip, which asks nobody; calls 
 messages to the providing paglet (`servicehandle.py`).
 """
 
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+import msgspec
+
 from paglets.agent.contracts import ServiceContract, ServiceOperation, contract_manifest
 from paglets.agent.port import ADVERTISE, CALL_TIMEOUT, LEASE, LOOKUP, WITHDRAW, HostPort
 from paglets.agent.servicehandle import ServiceHandle
-from paglets.agent.servicerecord import best_of, lookup_call
+from paglets.agent.servicerecord import best_of, lookup_call, one_of
 from paglets.model.enums import ServiceScope, require_enum
 from paglets.model.errors import ConflictError
 from paglets.wire.bodies import ServiceBody
@@ -106,7 +109,7 @@ class Services:
             ServiceNotFoundError: There is none; `versions` has those there are.
         """
         call = lookup_call(contract, scope, capabilities, operations, host)
-        body = best_of(self._ask(call), contract)
+        body = best_of(self._ask(one_of(call)), contract)
         return ServiceHandle(self._port, contract, body, lambda: self._ask(call))
 
     def lookup(
@@ -120,7 +123,7 @@ class Services:
     ) -> ServiceHandle | None:
         """Return a handle to the best provider, None if there is none; as `require`."""
         call = lookup_call(contract, scope, capabilities, operations, host)
-        found = self._ask(call).services
+        found = self._ask(one_of(call)).services
         if not found:
             return None
         return ServiceHandle(self._port, contract, found[0], lambda: self._ask(call))
@@ -135,8 +138,8 @@ class Services:
         host: str | None = None,
     ) -> list[ServiceHandle]:
         """Return handles to all providers, best first; arguments as for `require`."""
-        found = self._ask(lookup_call(contract, scope, capabilities, operations, host)).services
-        return [ServiceHandle(self._port, contract, body) for body in found]
+        call = lookup_call(contract, scope, capabilities, operations, host)
+        return [ServiceHandle(self._port, contract, body) for body in self._all(call)]
 
     def lease(
         self,
@@ -165,8 +168,9 @@ class Services:
             ValueError: `ttl` is not above 0.
             PagletsError: The provider cannot be started.
         """
-        reply = self._ask(lookup_call(contract, scope, capabilities, operations, host))
-        return ServiceLease(self._port, contract, best_of(reply, contract), ttl)
+        call = lookup_call(contract, scope, capabilities, operations, host)
+        body = best_of(self._ask(one_of(call)), contract)
+        return ServiceLease(self._port, contract, body, ttl)
 
     def advertise(
         self,
@@ -212,6 +216,20 @@ class Services:
         """Offer `contract` no longer; nothing happens if it was not offered."""
         request = WithdrawCall(name=contract.name, version=contract.version)
         self._port.call(WITHDRAW, request, timeout=CALL_TIMEOUT)
+
+    def _all(self, call: LookupCall) -> list[ServiceBody]:
+        """Return all providers, of which one answer holds some hundreds."""
+        # The same draw for each page, else a provider could be on two of them or on none.
+        call = msgspec.structs.replace(call, seed=1 + secrets.randbits(32))
+        found: dict[tuple[str, str, str], ServiceBody] = {}
+        while True:
+            reply = self._ask(msgspec.structs.replace(call, skip=len(found)))
+            before = len(found)
+            for body in reply.services:
+                ref = body.provider
+                found.setdefault((ref.agent_id, ref.host_id, ref.birth_id), body)
+            if reply.is_last or len(found) == before:
+                return list(found.values())
 
     def _ask(self, call: LookupCall) -> LookupReply:
         return self._port.call(LOOKUP, call, timeout=CALL_TIMEOUT)

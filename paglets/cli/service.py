@@ -168,8 +168,13 @@ def require_result(reply: ReplyBody, provider: str) -> None:
 def _wanted(
     name: str, operation: str | None, version: str | None, host_name: str | None
 ) -> LookupCall:
-    operations = () if operation is None else (operation,)
-    return LookupCall(name=name, version=version or "", operations=operations, host=host_name or "")
+    return LookupCall(
+        name=name,
+        version=version or "",
+        operations=() if operation is None else (operation,),
+        host=host_name or "",
+        limit=1,
+    )
 
 
 async def _best(host: "HostClient", wanted: LookupCall) -> ServiceBody:

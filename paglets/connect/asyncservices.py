@@ -16,6 +16,7 @@ from paglets.agent.servicerecord import (
     lookup_call,
     named,
     nothing_ran,
+    one_of,
     record_of,
     require_of_contract,
     require_offered,
@@ -162,7 +163,7 @@ class AsyncServices:
             ServiceNotFoundError: There is none; `versions` has those there are.
         """
         call = lookup_call(contract, scope, capabilities, operations, host)
-        body = best_of(await self._ask(call), contract)
+        body = best_of(await self._ask(one_of(call)), contract)
         return AsyncServiceHandle(self._calls, contract, body, call)
 
     async def lookup(
@@ -176,7 +177,7 @@ class AsyncServices:
     ) -> AsyncServiceHandle | None:
         """Return a handle to the best provider, None if there is none."""
         call = lookup_call(contract, scope, capabilities, operations, host)
-        found = (await self._ask(call)).services
+        found = (await self._ask(one_of(call))).services
         return AsyncServiceHandle(self._calls, contract, found[0], call) if found else None
 
     async def lookup_all(
@@ -209,7 +210,7 @@ class AsyncServices:
             ServiceNotFoundError: There is none.
         """
         call = lookup_call(contract, scope, capabilities, operations, host)
-        body = best_of(await self._ask(call), contract)
+        body = best_of(await self._ask(one_of(call)), contract)
         return await AsyncServiceLease(self._calls, contract, body, ttl).take()
 
     async def _ask(self, call: LookupCall) -> LookupReply:

@@ -98,6 +98,15 @@ class Directory:
             if r.payload is not None and r.key.startswith(prefix)
         ]
 
+    def record(self, host_id: str, kind: str, key: str) -> MeshRecord | None:
+        """Return one record of a live host, None where it has told none."""
+        records = self._protocol.table.records
+        r = records.get(host_id, kind, key)
+        if r is None or r.payload is None:
+            return None
+        age = records.age(r, self._clock())
+        return MeshRecord(r.host_id, r.kind, r.key, r.version, r.payload, age)
+
     def ref(self, member: Member) -> HostRef:
         """Return a member as a HostRef."""
         active, inactive = self._counts(member.host_id)

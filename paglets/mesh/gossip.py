@@ -275,6 +275,10 @@ class Mesh:
         """
         return self.directory.records(kind, prefix)
 
+    def record(self, host_id: str, kind: str, key: str = "") -> MeshRecord | None:
+        """Return one record of a live host, None where it has told none."""
+        return self.directory.record(host_id, kind, key)
+
     def set_counts(self, active: int, inactive: int) -> None:
         """Tell the mesh how many paglets this host has; cheap to call at every change."""
         self.set_record(COUNTS_KIND, "", encode_counts(active, inactive), lazy=True)

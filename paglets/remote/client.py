@@ -248,5 +248,6 @@ def _service_query(wanted: LookupCall) -> dict[str, str]:
         "capabilities": ",".join(wanted.capabilities),
         "host": wanted.host,
         "scope": wanted.scope.value,
+        "limit": str(wanted.limit or ""),
     }
     return {name: value for name, value in parameters.items() if value}

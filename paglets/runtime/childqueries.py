@@ -187,7 +187,7 @@ class ChildQueries:
         self, _paglet: LocalPaglet, body: ops.LookupCall, _call: HostCall
     ) -> ops.LookupReply:
         """Find providers of a contract."""
-        return self._services.find(body)
+        return self._services.page(body)
 
     async def lease(
         self, paglet: LocalPaglet, body: ops.LeaseCall, _call: HostCall

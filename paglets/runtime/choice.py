@@ -4,6 +4,7 @@ Local ones come first, then those on hosts that answer, by load and by the numbe
 A provider that has just moved may be known at two hosts; the higher epoch is believed.
 """
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,16 @@ def newest(records: Iterable[ServiceBody]) -> list[ServiceBody]:
 def _life(provider: PagletProxyRef) -> object:
     """Return what a provider keeps through moves; fixed agent ids are on many hosts."""
     return provider.birth_id or (provider.host_id, provider.agent_id)
+
+
+def drawn(records: Iterable[ServiceBody], seed: int) -> list[ServiceBody]:
+    """Return records in an order drawn by `seed`, so that callers do not all take the same one."""
+
+    def lot(record: ServiceBody) -> int:
+        ref = record.provider
+        return zlib.crc32(f"{seed}/{ref.host_id}/{ref.agent_id}/{ref.birth_id}".encode())
+
+    return sorted(records, key=lot)
 
 
 def ranked(

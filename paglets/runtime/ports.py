@@ -55,6 +55,9 @@ class GossipRecords(Protocol):
     def records(self, kind: str, prefix: str = "") -> Sequence[MeshRecord]:
         """Return the values of a kind of all live hosts whose keys begin with `prefix`."""
 
+    def record(self, host_id: str, kind: str, key: str = "") -> MeshRecord | None:
+        """Return one value of a live host, None where it has told none."""
+
     def subscribe(self, callback: Callable[[MeshEvent], None]) -> Callable[[], None]:
         """Call `callback` after every change; return what ends that."""
 

@@ -214,6 +214,12 @@ class LookupCall(Struct, frozen=True, kw_only=True):
     """They have all of these."""
     host: str = ""
     """Name of the host they are on; empty: any."""
+    limit: int = 0
+    """At most so many; 0: all."""
+    skip: int = 0
+    """The best so many are left out: they were told already."""
+    seed: int = 0
+    """Draws the order of equally good ones, the same for the same seed; 0: any."""
 
 
 class LookupReply(Struct, frozen=True, kw_only=True):
@@ -224,6 +230,8 @@ class LookupReply(Struct, frozen=True, kw_only=True):
     """Why there is none."""
     versions: tuple[str, ...] = ()
     """Versions of that service there are, where there is none of the one asked for."""
+    is_last: bool = True
+    """Whether there are no more than these."""
 
 
 class LeaseCall(Struct, frozen=True, kw_only=True):

@@ -104,6 +104,7 @@ ROUTES: tuple[Route, ...] = (
             ("capabilities", "Only with all of these, by commas."),
             ("host", "Only on the host of this name."),
             ("scope", "`local`: only those of this host."),
+            ("limit", "At most so many, the best; default all."),
         ),
     ),
     Route(

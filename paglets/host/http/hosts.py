@@ -54,6 +54,7 @@ class HostRoutes:
                 capabilities=query.texts("capabilities"),
                 host=query.text("host") or "",
                 scope=ServiceScope.MESH if scope is None else ServiceScope(scope),
+                limit=query.number("limit", 0),
             )
         )
         return json_answer(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
 from paglets import (
@@ -210,7 +211,9 @@ def test_what_is_asked_for_is_asked_of_the_host(name):
     getattr(mesh.services, name)(
         ECHOER, scope=ServiceScope.LOCAL, capabilities=["gpu"], operations=[COUNT], host="beta"
     )
-    assert mesh.lookups() == [
+    (asked,) = mesh.lookups()
+    assert asked.limit == (0 if name == "lookup_all" else 1)
+    assert [msgspec.structs.replace(asked, limit=0, seed=0)] == [
         LookupCall(
             name="echoer",
             version="1",
@@ -220,6 +223,27 @@ def test_what_is_asked_for_is_asked_of_the_host(name):
             scope=ServiceScope.LOCAL,
         )
     ]
+
+
+def test_all_providers_are_found_though_one_answer_does_not_hold_them():
+    mesh = Mesh()
+    every = [body("alpha", f"p{number}") for number in range(7)]
+
+    def page(call):
+        told = every[call.skip : call.skip + 3]
+        return LookupReply(services=tuple(told), is_last=call.skip + 3 >= len(every))
+
+    mesh.port.script["lookup"] = page
+    found = mesh.services.lookup_all(ECHOER)
+    assert [handle.record.provider for handle in found] == [each.provider for each in every]
+    assert len({call.seed for call in mesh.lookups()}) == 1
+
+
+def test_providers_that_go_between_two_answers_do_not_hold_a_look_up_up():
+    mesh = Mesh()
+    one = LookupReply(services=(body("alpha"),), is_last=False)
+    mesh.port.script["lookup"] = one
+    assert len(mesh.services.lookup_all(ECHOER)) == 1
 
 
 def test_why_nobody_serves_is_told_with_the_versions_there_are():

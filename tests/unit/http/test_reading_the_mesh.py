@@ -172,6 +172,7 @@ async def test_services_are_asked_for_with_all_that_is_wanted(entry):
         capabilities=("gpu", "big"),
         host="beta",
         scope=ServiceScope.LOCAL,
+        limit=3,
     )
     listed = await entry.services(wanted)
     assert (listed.services[0].name, listed.reason) == ("tokenizer", repr(wanted))

@@ -68,6 +68,10 @@ class FakeRecords:
     def records(self, kind, prefix=""):
         return [told for told in self.others if told.kind == kind and told.key.startswith(prefix)]
 
+    def record(self, host_id, kind, key=""):
+        told = [r for r in self.others if (r.host_id, r.kind, r.key) == (host_id, kind, key)]
+        return told[-1] if told else None
+
     def hear(self, kind, host, key, payload):
         self.others.append(MeshRecord(host.host_id, kind, key, 1, payload))
 

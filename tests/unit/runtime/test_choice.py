@@ -4,7 +4,7 @@ import pytest
 
 from paglets.model.enums import ServiceScope
 from paglets.model.refs import Epoch
-from paglets.runtime.choice import Standing, matching, newest, ranked, why_not
+from paglets.runtime.choice import Standing, drawn, matching, newest, ranked, why_not
 from paglets.wire.bodies import ServiceBody
 from paglets.wire.hostcalls import LookupCall
 from tests.unit.runtime.samples import ALPHA, BETA, GAMMA, make_ref
@@ -82,6 +82,13 @@ def test_a_host_that_may_be_gone_comes_last():
 def test_equally_good_providers_stay_in_the_order_in_which_they_came():
     found = [record(BETA, "b"), record(GAMMA, "c"), record(BETA, "a")]
     assert ranked(found, {}) == tuple(found)
+
+
+def test_a_draw_depends_on_its_seed_alone_and_every_one_may_come_first():
+    records = [record(BETA, f"a{number}") for number in range(5)]
+    assert drawn(records, 3) == drawn(records[::-1], 3)
+    firsts = {drawn(records, seed)[0].provider.agent_id for seed in range(100)}
+    assert firsts == {f"a{number}" for number in range(5)}
 
 
 @pytest.mark.parametrize("order", [1, -1])

@@ -6,6 +6,7 @@ from paglets.model.enums import ServiceScope
 from paglets.model.errors import ServiceNotFoundError
 from paglets.model.manifest import ContractManifest, OperationManifest
 from paglets.model.refs import Epoch
+from paglets.runtime import services as services_module
 from paglets.runtime.load import encode_load
 from paglets.runtime.registry import Offer, Registry, Source
 from paglets.runtime.services import Services
@@ -143,6 +144,37 @@ def test_the_contracts_this_host_provides_are_described_with_their_schemas(bench
     assert [c.version for c in bench.services.describe("tokenizer", "2").contracts] == ["2"]
     with pytest.raises(ServiceNotFoundError, match="versions there are: 1, 2"):
         bench.services.describe("tokenizer", "3")
+
+
+def test_one_provider_is_asked_for_and_told(bench):
+    bench.there(bench.host(BETA, load=9), BETA)
+    bench.there(bench.host(GAMMA, load=1), GAMMA)
+    assert bench.found(limit=1) == ["gamma"]
+    bench.here()
+    assert bench.found(limit=1) == ["alpha"]
+    assert bench.found(limit=1, host="beta") == ["beta"]
+    assert bench.found(limit=2) == ["alpha", "gamma"]
+
+
+def test_very_many_providers_are_told_in_several_answers(bench, monkeypatch):
+    monkeypatch.setattr(services_module, "PAGE_BYTES", 1000)
+    host = bench.host(BETA)
+    for number in range(20):
+        bench.there(host, BETA, agent_id=f"a{number}", birth_id=str(number))
+    told, is_last = [], False
+    while not is_last:
+        query = LookupCall(name="tokenizer", skip=len(told), seed=7)
+        reply = bench.services.page(query)
+        told.extend(record.provider.agent_id for record in reply.services)
+        assert 0 < len(reply.services) < 20
+        is_last = reply.is_last
+    assert sorted(told) == sorted(f"a{number}" for number in range(20))
+
+
+def test_an_answer_of_one_page_says_why_nobody_serves(bench):
+    bench.here(version="2")
+    reply = bench.services.page(LookupCall(name="tokenizer", version="1"))
+    assert (reply.services, reply.versions, reply.is_last) == ((), ("2",), True)
 
 
 def test_all_services_are_listed_where_no_name_is_given(bench):
