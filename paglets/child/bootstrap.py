@@ -15,9 +15,10 @@ from paglets.child.loader import LoadedClass, load
 from paglets.child.paglet import LivePaglet
 from paglets.child.pipe import HostPipe
 from paglets.child.runner import Runner
+from paglets.child.surveying import survey
 from paglets.model.errors import ClassLoadError, InternalError, PagletsError
 from paglets.supervise.childsetup import ChildFds
-from paglets.wire.calls import Failed, Load, Loaded, Snapshot
+from paglets.wire.calls import Failed, Load, Loaded, Snapshot, Survey
 from paglets.wire.failures import encode_failure, handler_error
 
 End = Callable[[int], None]
@@ -44,6 +45,9 @@ def serve(channel: socket.socket, end: End, crash: Crash) -> None:
     if first is None:
         return  # the host changed its mind
     call = first[0]
+    if isinstance(call, Survey):
+        pipe.send(survey(call))
+        return
     if not isinstance(call, Load):
         raise InternalError(f"the host began with {type(call).__name__}")
     started = _start(call, pipe, crash)

@@ -103,7 +103,9 @@ class Runner:
                 self._admit(call)
             case calls.HostReply() | calls.HostFailed():
                 self._paglet.port.answered(call)
-            case calls.Queued() | calls.Cancel() | calls.Inspect() | calls.Load() | calls.Exit():
+            case calls.Load() | calls.Survey():
+                raise InternalError("the host loads a second paglet into one process")
+            case calls.Queued() | calls.Cancel() | calls.Inspect() | calls.Exit():
                 self._take_aside(call)
             case calls.RunHook():
                 self._put_hook(functools.partial(self._duty.run, call))
@@ -116,9 +118,7 @@ class Runner:
             case _:
                 assert_never(call)
 
-    def _take_aside(
-        self, call: calls.Queued | calls.Cancel | calls.Inspect | calls.Load | calls.Exit
-    ) -> None:
+    def _take_aside(self, call: calls.Queued | calls.Cancel | calls.Inspect | calls.Exit) -> None:
         match call:
             case calls.Queued():
                 self._paglet.gate.note_queued(call.count)
@@ -130,8 +130,6 @@ class Runner:
                 self._inspections.submit(self._inspect, call)
             case calls.Exit():
                 self._end(0)
-            case calls.Load():
-                raise InternalError("the host loads a second paglet into one process")
             case _:
                 assert_never(call)
 

@@ -13,7 +13,13 @@ from paglets.config.settings import Limits, Timeouts
 from paglets.config.tables import Source, Table
 from paglets.model.enums import ResidentLifecycle
 from paglets.model.errors import InvalidNameError, LaunchConfigError
-from paglets.model.launch import IDLE_TIMEOUT, LaunchPlan, ResidentService, RestartTerms
+from paglets.model.launch import (
+    IDLE_TIMEOUT,
+    LaunchedPaglet,
+    LaunchPlan,
+    ResidentService,
+    RestartTerms,
+)
 from paglets.model.names import parse_class_name, parse_name
 
 Knobs = dict[str, int | float]
@@ -80,12 +86,16 @@ def parse_launch(text: str, path: Path, timing: type[Numbers]) -> LaunchConfig:
     source = Source(text, path)
     top = Table(source, "", source.values)
     host = read_values(_table(source, top, "host"), HOST_KEYS)
-    launch = read_values(_table(source, top, "launch"), LAUNCH_KEYS)
+    launch_table = _table(source, top, "launch")
+    modules = launch_table.texts("modules")
+    launch = read_values(launch_table, LAUNCH_KEYS)
     mesh = _table(source, top, "mesh")
     knobs = Table(source, "mesh.timing", mesh.take("timing", dict, "a table") or {})
     config = LaunchConfig(
         source=source,
-        plan=LaunchPlan(residents=_residents(source, top)),
+        plan=LaunchPlan(
+            residents=_residents(source, top), paglets=_paglets(source, top), modules=modules
+        ),
         host={**host, **launch, **read_values(mesh, MESH_KEYS)},
         limits=read_knobs(_table(source, top, "limits"), Limits),
         timeouts=read_knobs(_table(source, top, "timeouts"), Timeouts),
@@ -249,3 +259,26 @@ def _restart(source: Source, table: Table) -> RestartTerms:
     )
     terms.finish()
     return found
+
+
+def _paglets(source: Source, top: Table) -> tuple[LaunchedPaglet, ...]:
+    return tuple(_paglet(table) for table in _entries(source, top, "paglets"))
+
+
+def _paglet(table: Table) -> LaunchedPaglet:
+    class_name, alias = table.text("class"), _name(table, "alias")
+    if class_name is None and alias is None:
+        raise table.error("class", 'is missing: write class = "module:QualName" or alias = "…"')
+    if class_name is not None and alias is not None:
+        raise table.error("alias", "is for entries without a class: remove one of the two")
+    if class_name is not None:
+        _checked(table, "class", lambda: parse_class_name(class_name))
+    paglet = LaunchedPaglet(
+        class_name=class_name,
+        alias=alias,
+        agent_id=_name(table, "agent_id"),
+        state=table.take("state", dict, "a table of fields") or {},
+        place=table.place,
+    )
+    table.finish()
+    return paglet

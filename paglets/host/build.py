@@ -19,6 +19,7 @@ from paglets.host.views import EventView, HealthView, HostView
 from paglets.mesh.directory import DRAINING_KIND
 from paglets.runtime.activity import Activity
 from paglets.runtime.admission import Admission
+from paglets.runtime.autostart import AutoStart
 from paglets.runtime.courier import Courier
 from paglets.runtime.creation import Creation
 from paglets.runtime.delivery import Delivery
@@ -45,6 +46,7 @@ class Composition:
     draining: Draining
     restorer: Restorer
     residents: Residents
+    auto_start: AutoStart
     courier: Courier
     fencing: Fencing
     roster: Roster
@@ -67,6 +69,7 @@ def compose(given: Given) -> Composition:
         warnings=lambda: (
             *given.warnings(),
             *offering.residents.warnings(),
+            *offering.auto_start.warnings(),
             *offering.publisher.warnings(),
         ),
     )
@@ -98,6 +101,7 @@ def compose(given: Given) -> Composition:
         draining=moves.draining,
         restorer=make_restorer(given, core, moves),
         residents=offering.residents,
+        auto_start=offering.auto_start,
         courier=core.courier,
         fencing=moves.fencing,
         roster=core.roster,

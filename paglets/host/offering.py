@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+from paglets.config.code import top_level_modules
 from paglets.host.given import Given
 from paglets.host.parts import Core, Moves
+from paglets.runtime.autostart import AutoStart
 from paglets.runtime.leases import Leases
 from paglets.runtime.providers import Providers
 from paglets.runtime.publishing import Publisher
 from paglets.runtime.registry import Registry
+from paglets.runtime.residentrows import ResidentRows
 from paglets.runtime.residents import Residents
 from paglets.runtime.services import Services
 
@@ -22,6 +25,7 @@ class Offering:
     services: Services
     leases: Leases
     residents: Residents
+    auto_start: AutoStart
 
 
 def make_offering(given: Given, core: Core, moves: Moves) -> Offering:
@@ -51,11 +55,15 @@ def make_offering(given: Given, core: Core, moves: Moves) -> Offering:
         services=Services(registry, given.peers, given.records),
         leases=leases,
         residents=residents,
+        auto_start=_make_auto_start(given, core, moves),
     )
 
 
 def _make_residents(given: Given, core: Core, moves: Moves, leases: Leases) -> Residents:
     """Make what runs the resident services of launch.toml."""
+    rows = ResidentRows(
+        core.roster, given.store, core.commits, core.starter, core.admission, given.recorder
+    )
     return Residents(
         given.settings.launch,
         roster=core.roster,
@@ -63,9 +71,25 @@ def _make_residents(given: Given, core: Core, moves: Moves, leases: Leases) -> R
         commits=core.commits,
         activity=core.activity,
         inactivity=moves.inactivity,
-        starter=core.starter,
-        admission=core.admission,
+        rows=rows,
         recorder=given.recorder,
         tasks=given.tasks,
         is_leased=leases.is_leased,
+    )
+
+
+def _make_auto_start(given: Given, core: Core, moves: Moves) -> AutoStart:
+    """Make what starts the other paglets of launch.toml."""
+    settings = given.settings
+    return AutoStart(
+        settings.launch,
+        roster=core.roster,
+        starter=core.starter,
+        admission=core.admission,
+        creation=moves.creation,
+        inactivity=moves.inactivity,
+        recorder=given.recorder,
+        own_modules=lambda: tuple(
+            name for folder in settings.agents for name in top_level_modules(folder)
+        ),
     )

@@ -281,6 +281,7 @@ class _Host:
             parts.admission.allow(allowed_prefixes(settings))
             await parts.inactivity.renew()
             parts.residents.ensure()
+            await parts.auto_start.run()
 
         reloader = Reloader(
             settings.agents,
@@ -382,6 +383,7 @@ def _version(settings: HostSettings) -> str:
 async def _recover(parts: Composition, membership: Membership) -> None:
     await membership.wait_first(timeout=_MEET_TIMEOUT)
     await parts.restorer.run()
+    await parts.auto_start.run()
 
 
 def _meet(parts: Composition, tasks: Tasks, host: HostRef) -> None:

@@ -49,11 +49,31 @@ class ResidentService:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LaunchedPaglet:
+    """A paglet that a host starts by itself: an entry of `[[paglets]]`. It moves as any other."""
+
+    class_name: str | None = None
+    """`module:QualName`; or else:"""
+    alias: str | None = None
+    """What the AutoStartSpec of its class calls it."""
+    agent_id: str | None = None
+    """Its fixed id; None: as its AutoStartSpec says, else made of alias or class and the host."""
+    state: dict[str, object] = field(default_factory=dict)
+    """State it is created with, by field."""
+    place: str = "launch.toml"
+    """Where it is declared, for messages."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LaunchPlan:
     """What a host starts by itself."""
 
     residents: tuple[ResidentService, ...] = ()
     """Its resident services, in the order of the file."""
+    paglets: tuple[LaunchedPaglet, ...] = ()
+    """Its other paglets, in that order."""
+    modules: tuple[str, ...] | None = None
+    """Where aliases are looked for; None: in all modules of the agents folders."""
 
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -65,13 +85,16 @@ def resident_id(service: ResidentService, host: str) -> str:
     By default `server-info.alpha` for ServerInfoAgent on alpha: readable, and another one on each
     host, so that an id names one paglet of the mesh.
     """
-    if service.agent_id is not None:
-        return service.agent_id
-    name = service.class_name.rpartition(":")[2].rpartition(".")[2]
+    return service.agent_id or fixed_id(name_of_class(service.class_name), host)
+
+
+def name_of_class(class_name: str) -> str:
+    """Return what a class is called in an id: `server-info` for `m:ServerInfoAgent`."""
+    name = class_name.rpartition(":")[2].rpartition(".")[2]
     words = [word.lower() for word in _WORD.findall(name)]
     if len(words) > 1 and words[-1] == "agent":
         words.pop()
-    return fixed_id("-".join(words) or "resident", host)
+    return "-".join(words) or "paglet"
 
 
 def fixed_id(base: str, host: str) -> str:

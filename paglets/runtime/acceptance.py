@@ -7,7 +7,7 @@ envelope came here and was judged is in `arrivals.py`.
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -125,7 +125,7 @@ class Acceptance:
             None if present is None else present.row,
             self._store.transfer(header.transfer_id),
             offer,
-            arriving=None if whole.failure else arriving_row(header, whole.state, self._roster.me),
+            arriving=None if whole.failure else self._arriving(header, whole, present),
             failure=failure,
             now=time.time(),
         )
@@ -136,6 +136,15 @@ class Acceptance:
                 return await self._refuse(header, writes, why, whole.failure)
             case Accepted(writes, proven):
                 return await self._accept(header, whole, present, (writes, proven))
+
+    def _arriving(
+        self, header: EnvelopeHeader, whole: Whole, before: LocalPaglet | None
+    ) -> PagletRow:
+        row = arriving_row(header, whole.state, self._roster.me)
+        if before is None or before.row.birth_id != row.birth_id:
+            return row
+        # It has come home: its tombstone, should it leave again, is to say so.
+        return replace(row, launched=before.row.launched)
 
     async def _refuse(
         self,
@@ -199,7 +208,7 @@ class Acceptance:
             await failpoint_async("arrival.before_start")
         finally:
             # The commit has decided: whatever fails from now on, the paglet lives here.
-            paglet = await self._replace(before, arriving_row(header, whole.state, self._roster.me))
+            paglet = await self._replace(before, self._arriving(header, whole, before))
             paglet.remembered.update({record.message_id: record for record in outcomes})
             rejoin(paglet, frozenset(message.message_id for message in queue))
             self._move_in(paglet, header, whole.link)

@@ -17,6 +17,7 @@ from paglets.model.errors import (
     UnavailableError,
 )
 from paglets.model.inactive import DeactivationPolicy
+from paglets.model.manifest import ClassManifest
 from paglets.model.names import new_id, parse_class_name
 from paglets.model.refs import HostRef
 from paglets.model.transfer import TransferTicket
@@ -48,7 +49,7 @@ class Admission:
         self._allowed = (*BUILT_IN, *allowed)
         self._explain_version = explain_version
         self._limits = limits
-        self._loadable: dict[tuple[str, str], PagletsError | None] = {}
+        self._loadable: dict[tuple[str, str], PagletsError | ClassManifest] = {}
         self.refuses: str | None = None
         """Why nothing new is taken in: draining or stopping; None while it is."""
 
@@ -68,9 +69,8 @@ class Admission:
             InvalidNameError: It does not read `module:QualName`.
         """
         module = parse_class_name(class_name).partition(":")[0]
-        for prefix in self._allowed:
-            if module == prefix or module.startswith(prefix + "."):
-                return
+        if self._allows(module):
+            return
         own = [prefix for prefix in self._allowed if prefix not in BUILT_IN]
         raise ClassNotAllowedError(
             f"{self._me().name} does not allow {class_name}: start it with --agents DIR (the "
@@ -79,6 +79,19 @@ class Admission:
             class_name=class_name,
             allowed=list(self._allowed),
         )
+
+    def require_module(self, module: str) -> None:
+        """Raise ClassNotAllowedError unless a module is under an allowed prefix."""
+        if not self._allows(module):
+            raise ClassNotAllowedError(
+                f"{self._me().name} does not allow module {module}: start it with --agents DIR or "
+                f"--allow {module.partition('.')[0]}",
+                class_name=module,
+                allowed=list(self._allowed),
+            )
+
+    def _allows(self, module: str) -> bool:
+        return any(module == prefix or module.startswith(prefix + ".") for prefix in self._allowed)
 
     async def require(
         self,
@@ -127,24 +140,29 @@ class Admission:
                 f"{self._limits.state_bytes}: raise state_bytes under [limits] in its launch.toml"
             )
 
-    async def require_loadable(self, class_name: str) -> None:
-        """Raise ClassLoadError unless the class can be imported here; tried once in a child."""
+    async def require_loadable(self, class_name: str) -> ClassManifest:
+        """Return what the class says of itself; tried once in a child.
+
+        Raises:
+            ClassLoadError: It cannot be imported here.
+        """
         version = self._me().code_version
         key = (class_name, version)
         if key not in self._loadable:
             birth = Birth(agent_id=new_id(), class_name=class_name, check_only=True)
             try:
-                link, _ = await self._starter.launch(birth)
+                link, loaded = await self._starter.launch(birth)
                 await link.end(grace=1.0)
             except PagletsError as error:
                 if error.retryable:
                     raise
                 self._loadable[key] = error
             else:
-                self._loadable[key] = None
+                self._loadable[key] = loaded.manifest
         known = self._loadable[key]
-        if known is not None:
+        if isinstance(known, PagletsError):
             raise known
+        return known
 
     def answer(self, protocol: int) -> CheckAnswer:
         """Return this host's yes."""

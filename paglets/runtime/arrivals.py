@@ -100,7 +100,8 @@ class Arrivals:
             state_bytes=body.state_bytes,
             protocol=body.protocol,
         )
-        await self._admission.require_loadable(body.class_name)
+        manifest = await self._admission.require_loadable(body.class_name)
+        self._roster.require_alone(manifest, body.agent_id)
         present = self._roster.find(body.agent_id) if body.agent_id else None
         if (
             present is not None
@@ -195,6 +196,7 @@ class Arrivals:
             state_bytes=header.state_bytes,
             protocol=header.protocol,
         )
+        self._roster.require_alone(header.manifest, header.agent_id)
         files = sum(file.size for file in header.files)
         if files > self._limits.files_bytes:
             raise TooLargeError(

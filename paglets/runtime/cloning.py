@@ -128,7 +128,8 @@ class Clones:
             changed_at=time.time(),
         )
         if target.host_id == self._roster.me.host_id:
-            ref = await self._clone_here(row, event, ticket, keep)
+            with self._roster.alone(row.manifest, clone_id):
+                ref = await self._clone_here(row, event, ticket, keep)
         else:
             ref = await self._clone_there(row, source, target, ticket, keep)
         await self._cloned(paglet, event)

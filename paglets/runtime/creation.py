@@ -8,7 +8,7 @@ from pathlib import Path
 
 from paglets.config.settings import Timeouts
 from paglets.failpoints import failpoint_async
-from paglets.model.enums import Hook, PagletStatus, Verb
+from paglets.model.enums import Hook, Launched, PagletStatus, Verb
 from paglets.model.errors import HookTimeoutError, LifecycleError, PagletsError
 from paglets.model.names import new_id, parse_name
 from paglets.model.refs import PagletProxyRef
@@ -63,8 +63,15 @@ class Creation:
         self.disposed: Callable[[str], None] = _nobody
         """Told the id of each paglet that was disposed."""
 
-    async def create(self, body: CreateBody, *, key: str | None) -> PagletProxyRef:
+    async def create(
+        self, body: CreateBody, *, key: str | None, launched: Launched | None = None
+    ) -> PagletProxyRef:
         """Create a paglet; its row is durable and `on_creation` has returned when this does.
+
+        Args:
+            body: What it is to be.
+            key: Idempotency key.
+            launched: Why the host makes it by itself, if it does.
 
         Raises:
             ClassNotAllowedError: The class is under no allowed prefix; nothing was imported.
@@ -72,6 +79,7 @@ class Creation:
             StateError: The state given does not fit; names the field.
             HookError: `on_creation` raised; there is no such paglet.
             AgentIdTakenError: The id is in use.
+            ConflictError: This host runs one of its class, and may run no other.
         """
         self._admission.require_open()
         self._admission.require_allowed(body.class_name)
@@ -85,7 +93,8 @@ class Creation:
             birth = Birth(agent_id=agent_id, class_name=body.class_name, initial=initial)
             link, loaded = await self._starter.launch(birth)
             try:
-                return await self._bear(agent_id, link, loaded, keep)
+                with self._roster.alone(loaded.manifest, agent_id):
+                    return await self._bear(agent_id, link, loaded, keep, launched)
             except BaseException:
                 await asyncio.shield(link.end(grace=0))
                 raise
@@ -93,7 +102,12 @@ class Creation:
         return require_address(await self._once.run(key, work))
 
     async def _bear(
-        self, agent_id: str, link: ChildLink, loaded: Loaded, keep: Keeper
+        self,
+        agent_id: str,
+        link: ChildLink,
+        loaded: Loaded,
+        keep: Keeper,
+        launched: Launched | None,
     ) -> PagletProxyRef:
         manifest = loaded.manifest
         hook = Hook.ON_CREATION if Hook.ON_CREATION.value in manifest.hooks else None
@@ -107,6 +121,7 @@ class Creation:
             due=due,
             created_at=now,
             changed_at=now,
+            launched=launched,
         )
         if loaded.snapshot is not None:
             row = replace(row, state=await self._commits.blob(loaded.snapshot))

@@ -9,39 +9,30 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-import msgspec
-
-from paglets.failpoints import failpoint_async
-from paglets.model.enums import Hook, Launched, PagletStatus, ResidentLifecycle
+from paglets.model.enums import Launched, PagletStatus, ResidentLifecycle
 from paglets.model.errors import BusyError, LifecycleError, PagletsError
 from paglets.model.launch import LaunchPlan, ResidentService, resident_id
-from paglets.model.names import new_id
 from paglets.runtime.activity import Activity
-from paglets.runtime.admission import Admission
-from paglets.runtime.childlink import ChildLink, as_failure
-from paglets.runtime.commits import Commits, lean
+from paglets.runtime.childlink import ChildLink
+from paglets.runtime.commits import Commits
 from paglets.runtime.crashes import limits_of
 from paglets.runtime.inactivity import Inactivity
-from paglets.runtime.packing import creation_event
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.residency import (
     RESTING,
-    RETIRED,
     IdleWatch,
     Next,
     decide_next,
-    is_retired,
     look_interval,
     objection,
 )
+from paglets.runtime.residentrows import ResidentRows
 from paglets.runtime.roster import LocalPaglet, Roster
-from paglets.runtime.starter import Birth, Starter
 from paglets.runtime.tasks import Tasks
-from paglets.store.rows import Due, PagletRow
 from paglets.store.store import Store
-from paglets.store.writes import Expect, PutRow, StaleWriteError
+from paglets.store.writes import StaleWriteError
 from paglets.supervise.restarts import GiveUp, decide_restart
 
 _PREPARE_TIMEOUT = 10.0
@@ -86,8 +77,7 @@ class Residents:
         commits: Commits,
         activity: Activity,
         inactivity: Inactivity,
-        starter: Starter,
-        admission: Admission,
+        rows: ResidentRows,
         recorder: Recorder,
         tasks: Tasks,
         is_leased: Callable[[str], bool],
@@ -97,8 +87,7 @@ class Residents:
         self._commits = commits
         self._activity = activity
         self._inactivity = inactivity
-        self._starter = starter
-        self._admission = admission
+        self._rows = rows
         self._recorder = recorder
         self._tasks = tasks
         self._is_leased = is_leased
@@ -106,6 +95,7 @@ class Residents:
             _Resident(service, resident_id(service, roster.me.name)) for service in plan.residents
         ]
         self._residents = {each.agent_id: each for each in made}
+        roster.resident_classes = frozenset(each.service.class_name for each in made)
 
     def warnings(self) -> list[str]:
         """Return what an operator should know, each with the next step."""
@@ -137,7 +127,7 @@ class Residents:
         After this the services of all residents are listed, unless a class takes long to import:
         that goes on in the background.
         """
-        await self._retire()
+        await self._rows.retire(frozenset(self._residents))
         self.ensure()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PREPARE_TIMEOUT):
@@ -234,7 +224,7 @@ class Residents:
         has_messages = paglet is not None and self._store.queue_size(each.agent_id)[0] > 0
         match decide_next(row, each.service, has_messages=has_messages):
             case Next.CREATE:
-                paglet = await self._create(each)
+                paglet = await self._rows.create(each.service, each.agent_id)
                 if not each.is_lazy:
                     await self._start(each, paglet)
             case Next.START:
@@ -245,56 +235,11 @@ class Residents:
                 await self._rest(each, paglet)
             case Next.WAIT:
                 assert paglet is not None, "it has a row"
-                await self._refresh(paglet)
+                await self._rows.refresh(paglet)
             case Next.LEAVE_ALONE:
                 assert row is not None, "it has a row"
                 why = objection(row, each.service) or f"it is {row.status}: {row.error}"
                 raise LifecycleError(why, agent_id=each.agent_id)
-
-    async def _create(self, each: _Resident) -> LocalPaglet:
-        """Make the row of a resident, asleep; its `on_creation` is owed until it first runs.
-
-        The process that makes its first state ends again: a lazy one may not be needed for long.
-        """
-        service = each.service
-        self._admission.require_allowed(service.class_name)
-        birth = Birth(
-            agent_id=each.agent_id,
-            class_name=service.class_name,
-            initial=msgspec.json.encode(service.state),
-        )
-        link, loaded = await self._starter.launch(birth)
-        try:
-            now = time.time()
-            has_hook = Hook.ON_CREATION.value in loaded.manifest.hooks
-            event = creation_event(self._roster.me)
-            row = PagletRow(
-                agent_id=each.agent_id,
-                birth_id=new_id(),
-                manifest=loaded.manifest,
-                status=PagletStatus.INACTIVE,
-                due=Due(Hook.ON_CREATION.value, event, 1) if has_hook else None,
-                policy=RESTING,
-                created_at=now,
-                changed_at=now,
-                launched=Launched.RESIDENT,
-            )
-            if loaded.snapshot is not None:
-                row = replace(row, state=await self._commits.blob(loaded.snapshot))
-            present = self._roster.find(each.agent_id)
-            expect = None if present is None else Expect(present.row.status, present.row.epoch)
-            await self._store.commit(PutRow(row, expect))
-        finally:
-            await asyncio.shield(link.end(grace=0))
-        await failpoint_async("resident.after_commit")
-        paglet = self._roster.put(lean(row))
-        paglet.resident = service
-        self._recorder.record(
-            "create",
-            f"made resident {service.class_name} ({service.lifecycle})",
-            agent_id=each.agent_id,
-        )
-        return paglet
 
     async def _start(self, each: _Resident, paglet: LocalPaglet) -> None:
         reason = "startup" if paglet.row.status is PagletStatus.INACTIVE else "recovered"
@@ -321,45 +266,7 @@ class Residents:
         self._release(each)
         if len(paglet.mailbox):
             self._inactivity.wake(paglet)
-        await self._refresh(paglet)
-
-    async def _refresh(self, paglet: LocalPaglet) -> None:
-        """Learn what a sleeping resident's class offers, where its code is another by now."""
-        row = paglet.row
-        if row.manifest.code_version == self._starter.code_version:
-            return
-        birth = Birth(
-            agent_id=row.agent_id,
-            class_name=row.manifest.class_name,
-            epoch=row.epoch,
-            state=self._commits.load(paglet),
-            check_only=True,
-        )
-        link, loaded = await self._starter.launch(birth)
-        await link.end(grace=0)
-        changes: dict[str, object] = {"manifest": loaded.manifest}
-        await self._commits.save(paglet, None, changes=changes, only=PagletStatus.INACTIVE)
-
-    async def _retire(self) -> None:
-        """Put residents to sleep that launch.toml no longer declares; their state is kept."""
-        declared = frozenset(self._residents)
-        for paglet in self._roster:
-            if not is_retired(paglet.row, declared):
-                continue
-            changes: dict[str, object] = {"status": PagletStatus.INACTIVE, "policy": RETIRED}
-            if paglet.row.policy == RETIRED:
-                continue
-            try:
-                await self._commits.save(paglet, None, changes=changes)
-            except PagletsError as error:
-                text, level = f"could not be retired: {as_failure(error).message}", "error"
-            else:
-                text = (
-                    "is no longer in launch.toml and sleeps, its state is kept: declare it again "
-                    f"to wake it, or `paglets agent dispose {paglet.agent_id}`"
-                )
-                level = "warning"
-            self._recorder.record("resident", text, agent_id=paglet.agent_id, level=level)
+        await self._rows.refresh(paglet)
 
     async def _look(self, each: _Resident) -> None:
         paglet = self._roster.find(each.agent_id)

@@ -14,12 +14,14 @@ from paglets.model.enums import Durability, PagletStatus, RestartPolicy, Verb
 from paglets.model.errors import (
     AgentIdTakenError,
     BusyError,
+    ConflictError,
     LifecycleError,
     MoveInDoubtError,
     PagletNotFoundError,
     PinnedError,
 )
 from paglets.model.launch import ResidentService
+from paglets.model.manifest import ClassManifest
 from paglets.model.refs import PagletProxyRef
 from paglets.model.transfer import PeerAddress
 from paglets.runtime.childlink import ChildLink
@@ -226,6 +228,9 @@ class Roster:
         """Where this host is now; replaced when the network gives it another address."""
         self._usage = usage or Usage()
         self._paglets: dict[str, LocalPaglet] = {}
+        self._making: dict[str, str] = {}
+        self.resident_classes: frozenset[str] = frozenset()
+        """Classes of this host's residents: each is there once."""
         self.changed: Callable[[LocalPaglet], None] = _nothing
         """Told of each paglet that has a new row, or is gone; set by the composition root."""
 
@@ -315,6 +320,43 @@ class Roster:
                 agent_id=agent_id,
             )
 
+    def require_alone(self, manifest: ClassManifest, agent_id: str) -> None:
+        """Raise ConflictError if this host has another paglet of a class it may have one of.
+
+        Args:
+            manifest: Of the class.
+            agent_id: Of the paglet that is to be here too.
+        """
+        name = manifest.class_name
+        is_single = manifest.auto_start is not None and manifest.auto_start.singleton
+        if not is_single and name not in self.resident_classes:
+            return
+        if self._making.get(name, agent_id) != agent_id:
+            raise _one_too_many(self.me.name, name, self._making[name])
+        for paglet in self._paglets.values():
+            row = paglet.row
+            if row.manifest.class_name != name or row.agent_id == agent_id:
+                continue
+            if row.status is not PagletStatus.MOVED and (is_single or paglet.resident is not None):
+                raise _one_too_many(self.me.name, name, row.agent_id)
+
+    @contextmanager
+    def alone(self, manifest: ClassManifest, agent_id: str) -> Iterator[None]:
+        """Hold the place of a class that this host may have one of, while a paglet is made.
+
+        Raises:
+            ConflictError: There is one already, or one is being made.
+        """
+        self.require_alone(manifest, agent_id)
+        if manifest.auto_start is None or not manifest.auto_start.singleton:
+            yield
+            return
+        self._making[manifest.class_name] = agent_id
+        try:
+            yield
+        finally:
+            del self._making[manifest.class_name]
+
     def count(self, status: PagletStatus) -> int:
         """Return how many paglets have this status."""
         return sum(1 for paglet in self._paglets.values() if paglet.row.status is status)
@@ -322,3 +364,11 @@ class Roster:
 
 def _nothing(_paglet: LocalPaglet) -> None:
     """Nobody asked to be told."""
+
+
+def _one_too_many(host: str, class_name: str, agent_id: str) -> ConflictError:
+    return ConflictError(
+        f"{host} has a {class_name} already ({agent_id}), and may have only one",
+        agent_id=agent_id,
+        class_name=class_name,
+    )

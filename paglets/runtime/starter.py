@@ -16,7 +16,16 @@ from paglets.runtime.childlink import ChildLink
 from paglets.store.rows import Blob
 from paglets.store.spool import Spool
 from paglets.supervise.process import ProcessFactory
-from paglets.wire.calls import INLINE_LIMIT, HostCall, HostFacts, Load, Loaded, Snapshot
+from paglets.wire.calls import (
+    INLINE_LIMIT,
+    HostCall,
+    HostFacts,
+    Load,
+    Loaded,
+    Snapshot,
+    Survey,
+    Surveyed,
+)
 
 CallSink = Callable[[ChildLink, HostCall], None]
 """Gets what a paglet asks of its host."""
@@ -127,6 +136,42 @@ class Starter:
         link.keep(task)
         return link, loaded
 
+    async def survey(self, modules: tuple[str, ...], classes: tuple[str, ...]) -> Surveyed:
+        """Return which classes launch.toml may start, as a process says that imports them.
+
+        Args:
+            modules: Modules and packages to look through.
+            classes: Classes that are to be found whether or not they have an alias.
+
+        Raises:
+            PagletCrashedError: The process ended while it imported.
+            HookTimeoutError: It took longer than `Timeouts.load`.
+        """
+        name = self._facts().name
+        process = await self._factory.fork(
+            f"paglet:{name}:survey", on_line=lambda line: self._on_line("survey", line)
+        )
+        link = ChildLink("survey", process, self._on_call)
+        watch = asyncio.create_task(_until_over(link), name="survey")
+        try:
+            call = link.next_call()
+            frame = Survey(
+                call=call,
+                modules=modules,
+                classes=classes,
+                import_paths=self._code().import_paths,
+            )
+            return await link.request(frame, call, Surveyed, timeout=self._timeouts.load)
+        except TimeoutError as error:
+            raise HookTimeoutError(
+                f"importing {', '.join((*modules, *classes))} took longer than "
+                f"{self._timeouts.load:g} s",
+                hook="import",
+            ) from error
+        finally:
+            await asyncio.shield(link.end(grace=0))
+            await watch
+
     async def _count_down(self, link: ChildLink) -> None:
         try:
             await link.wait_exit()
@@ -184,3 +229,8 @@ class Starter:
             return Snapshot(path=str(path), size=blob.size)
         digest = "" if birth.is_fresh else blob.sha256
         return Snapshot(path=str(self._spool.path(blob)), size=blob.size, sha256=digest)
+
+
+async def _until_over(link: ChildLink) -> None:
+    """Let who waits for an answer hear of the end of a process."""
+    await link.wait_exit()

@@ -157,6 +157,23 @@ def decode_state_blob(body: bytes, *, what: str) -> Blob:
     return decode(body, _Body, what=what).state
 
 
+class _Launched(msgspec.Struct, frozen=True):
+    """The one field of a body that says whether launch.toml names the paglet."""
+
+    launched: str | None = None
+
+
+def is_launched(body: bytes) -> bool:
+    """Whether a row's body is of a paglet that its host made by itself.
+
+    A body that does not decode is no such one; whoever reads its row finds the damage.
+    """
+    try:
+        return msgspec.msgpack.decode(body, type=_Launched).launched is not None
+    except msgspec.DecodeError:
+        return False
+
+
 def blobs_of(row: PagletRow) -> Iterator[Blob]:
     """Yield the blobs of a row: its state, then its files."""
     yield row.state

@@ -107,6 +107,20 @@ class Load(Call, frozen=True, array_like=True, tag=True, kw_only=True):
     """Load, decode, answer and exit: used by transfer checks and before an offer is accepted."""
 
 
+class Survey(Call, frozen=True, array_like=True, tag=True, kw_only=True):
+    """First frame of a process that becomes no paglet: look for classes that launch.toml may start.
+
+    Answer: Surveyed, then the process ends.
+    """
+
+    call: int
+    modules: tuple[str, ...]
+    """Modules and packages to be imported, packages with all that is in them."""
+    classes: tuple[str, ...] = ()
+    """Classes by `module:QualName`, which need no alias."""
+    import_paths: tuple[str, ...] = ()
+
+
 class RunHook(Call, frozen=True, array_like=True, tag=True, kw_only=True):
     """Run one hook, as `Hook`; then the itinerary's tasks of that point. Answer: HookDone."""
 
@@ -213,6 +227,27 @@ class Loaded(Call, frozen=True, array_like=True, tag=True, kw_only=True):
     """State fields that the class no longer has."""
 
 
+class Startable(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """A class that launch.toml may start."""
+
+    class_name: str
+    place: str
+    """File and line, for people."""
+    alias: str = ""
+    """Empty for a class without an AutoStartSpec."""
+    agent_id: str | None = None
+    singleton: bool = True
+
+
+class Surveyed(Call, frozen=True, array_like=True, tag=True, kw_only=True):
+    """Answer to Survey."""
+
+    call: int
+    found: tuple[Startable, ...] = ()
+    failures: tuple[tuple[str, str], ...] = ()
+    """Modules and classes that could not be imported, each with the reason."""
+
+
 class HookDone(Call, frozen=True, array_like=True, tag=True, kw_only=True):
     """Answer to RunHook."""
 
@@ -274,6 +309,7 @@ class HostCall(Call, frozen=True, array_like=True, tag=True, kw_only=True):
 
 ToChild: TypeAlias = (
     Load
+    | Survey
     | RunHook
     | OpenGate
     | Deliver
@@ -286,7 +322,9 @@ ToChild: TypeAlias = (
     | HostFailed
     | Exit
 )
-ToHost: TypeAlias = Loaded | HookDone | Delivered | Quiesced | Inspected | Failed | HostCall
+ToHost: TypeAlias = (
+    Loaded | Surveyed | HookDone | Delivered | Quiesced | Inspected | Failed | HostCall
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _to_child: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)

@@ -201,6 +201,45 @@ def test_what_cannot_be_names_its_place_and_what_to_write(text, table, key, line
         assert f"{PATH}, line {line}: " in error.message
 
 
+def test_a_paglet_is_named_by_class_or_alias():
+    config = parse(
+        """
+        [launch]
+        modules = ["my.indexers"]
+        [[paglets]]
+        alias = "indexer"
+        agent_id = "one"
+        state = { root = "/srv" }
+        [[paglets]]
+        class = "tour:Tour"
+        """
+    )
+    assert config.plan.modules == ("my.indexers",)
+    indexer, tour = config.plan.paglets
+    assert (indexer.alias, indexer.class_name, indexer.agent_id) == ("indexer", None, "one")
+    assert indexer.state == {"root": "/srv"}
+    assert (tour.alias, tour.class_name, tour.agent_id, tour.state) == (None, "tour:Tour", None, {})
+    assert tour.place == f"{PATH} [[paglets]] no. 2"
+    assert parse("").plan.modules is None
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "why"),
+    [
+        ("state = {}", "class", 'write class = "module:QualName" or alias'),
+        ('class = "a:B"\nalias = "b"', "alias", "remove one of the two"),
+        ('class = "a"', "class", "write module:QualName"),
+        ('alias = "a b"', "alias", "no valid alias"),
+        ('alias = "a"\nlifecycle = "lazy"', "lifecycle", "known are agent_id, alias, class, state"),
+        ('alias = "a"\nstate = 1', "state", "a table of fields"),
+    ],
+)
+def test_what_an_entry_of_paglets_cannot_say(text, key, why):
+    error = refusal(f"[[paglets]]\n{text}\n")
+    assert (error.table, error.key) == ("paglets", key)
+    assert why in error.message
+
+
 def test_the_second_of_two_entries_is_named_as_such():
     error = refusal(service() + service(**{"class": "'a:C'"}, idle_timeout_seconds="'x'"))
     assert "line 7: [[services]] no. 2 idle_timeout_seconds: " in error.message

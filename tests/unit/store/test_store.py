@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from paglets.failpoints import arm
-from paglets.model.enums import PagletStatus, TransferOutcome, TransferRole
+from paglets.model.enums import Launched, PagletStatus, TransferOutcome, TransferRole
 from paglets.model.errors import (
     ConflictError,
     DamagedError,
@@ -291,6 +291,19 @@ async def test_nothing_is_forgotten_before_its_time(store):
     assert (some.agent_ids, some.transfer_ids, some.calls) == (("tour",), ("t1",), 1)
     assert {row.agent_id for row in store.all_rows()} == {"doubt", "active"}
     assert store.transfer("t2") is not None
+
+
+async def test_the_tombstone_of_a_paglet_that_launch_toml_names_is_never_forgotten(open_store):
+    store = open_store()
+    moved = {"status": PagletStatus.MOVED, "changed_at": NOW}
+    await store.commit(
+        PutRow(make_row("indexer.alpha", launched=Launched.PAGLET, **moved), None),
+        PutRow(make_row("tour", **moved), None),
+    )
+    assert (await store.forget_expired(NOW + 30 * DAY)).agent_ids == ("tour",)
+    store.close()
+    (row,) = open_store().all_rows()
+    assert (row.agent_id, row.launched) == ("indexer.alpha", Launched.PAGLET)
 
 
 async def test_a_manifest_is_stored_once_for_all_rows_that_share_it(open_store):
