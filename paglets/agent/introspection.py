@@ -7,9 +7,10 @@ result for hosts, which never import the class, is its `ClassManifest`.
 import inspect
 import typing
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from types import NoneType
 from typing import TypeVar, get_args, get_origin
+from weakref import WeakKeyDictionary
 
 from paglets.agent.autostart import AutoStartSpec
 from paglets.agent.contracts import ServiceContract, contract_manifest
@@ -139,12 +140,23 @@ def _told_hooks(cls: type, *, has_itinerary: bool) -> tuple[str, ...]:
     return tuple(hook.value for hook in Hook if hook.value in hooks or hook in _TRAVEL_HOOKS)
 
 
+_manifests: WeakKeyDictionary[type, ClassManifest] = WeakKeyDictionary()
+"""What was found of each class. Made before a fork it costs each child neither time nor memory."""
+
+
 def make_manifest(cls: type, routes: RoutingTable, *, code_version: str) -> ClassManifest:
     """Return what hosts must know of a class; checks everything about it that can be checked.
 
     Raises:
         ClassLoadError: State, services or handlers are unfit; the message says what to write.
     """
+    known = _manifests.get(cls)
+    if known is None:
+        known = _manifests[cls] = _examine(cls, routes)
+    return replace(known, code_version=code_version)
+
+
+def _examine(cls: type, routes: RoutingTable) -> ClassManifest:
     state_class = state_class_of(cls)
     StateCodec.for_class(state_class)
     for route in routes.routes.values():
@@ -156,7 +168,7 @@ def make_manifest(cls: type, routes: RoutingTable, *, code_version: str) -> Clas
     return ClassManifest(
         class_name=class_name_of(cls),
         state_class=None if state_class is None else _state_name(state_class),
-        code_version=code_version,
+        code_version="",
         durability=durability,
         restart=restart,
         run_grace=_seconds(_of(cls, "run_grace")) or 0.0,

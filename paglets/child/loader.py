@@ -5,6 +5,7 @@ the code runs for the first time, in a process that can be thrown away. Whatever
 typed error that says what helps.
 """
 
+import contextlib
 import hashlib
 import importlib
 import mmap
@@ -90,6 +91,14 @@ def load(call: Load) -> LoadedClass:
         size=len(data),
         dropped=decoded.dropped,
     )
+
+
+def examine(module: str) -> None:
+    """Examine the classes of a preloaded module, once for all processes; in the forkserver."""
+    for each in list(vars(sys.modules[module]).values()):
+        if isinstance(each, type) and issubclass(each, Paglet) and each.__module__ == module:
+            with contextlib.suppress(Exception):  # told to whom it concerns: who loads the class
+                make_manifest(each, each.routes, code_version="")
 
 
 def find_class(name: str, import_paths: tuple[str, ...] = ()) -> type[AnyPaglet]:

@@ -47,6 +47,10 @@ def _nothing() -> None:
     """Prepare nothing."""
 
 
+def _ignore(_module: str) -> None:
+    """Examine nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChildProgram:
     """What a Paglet Process runs."""
@@ -56,6 +60,9 @@ class ChildProgram:
     """Called in a spare process while nobody waits for it, before `entry`: does once, with nobody's
     code, what `entry` will do, so that the memory this takes is the process's own by then. Leaves
     no thread and no descriptor behind; what it raises ends the process."""
+    examine: Callable[[str], None] = _ignore
+    """Called in the forkserver with the name of each module that it has preloaded: what it makes of
+    it is shared by all processes. Starts no thread; what it raises is reported as the module's."""
 
 
 def set_up_output() -> None:

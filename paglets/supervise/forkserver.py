@@ -15,6 +15,7 @@ import signal
 import socket
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from paglets.supervise import control as messages
@@ -52,7 +53,7 @@ def serve(control_fd: int, lifeline_fd: int, program: ChildProgram) -> int:
         begin = messages.receive_request(control)
         if begin is None or not isinstance(begin[0], messages.Begin):
             return 0
-        if not _preload(control, begin[0].preload):
+        if not _preload(control, begin[0].preload, program.examine):
             return EXIT_THREADS
         gc.collect()
         gc.freeze()
@@ -69,13 +70,16 @@ def thread_count() -> int:
     return len(list(tasks.iterdir())) if tasks.is_dir() else threading.active_count()
 
 
-def _preload(control: socket.socket, modules: tuple[str, ...]) -> bool:
+def _preload(
+    control: socket.socket, modules: tuple[str, ...], examine: Callable[[str], None]
+) -> bool:
     if thread_count() != 1:
         _report_preload(control, "the interpreter's start-up", "a thread was started", fatal=True)
         return False
     for module in modules:
         try:
             importlib.import_module(module)
+            examine(module)
         except (Exception, SystemExit):  # noqa: BLE001 - the owner's code: reported to the host
             _report_preload(control, module, traceback.format_exc(limit=-3), fatal=False)
         if thread_count() != 1:

@@ -16,3 +16,6 @@ def test_a_module_of_an_agents_folder_is_imported_once_where_it_is_preloaded(pre
     with LocalMesh(1, agents=AGENTS, preload=preload) as mesh:
         proxy = mesh.client().create("preloaded:Preloaded")
         assert proxy.send(Message("was_preloaded"), bool) is bool(preload)
+        # Its classes too are examined there: for all processes, not once in each.
+        is_own = proxy.info().pid in proxy.send(Message("examined_by"), list[int])
+        assert is_own is not bool(preload)

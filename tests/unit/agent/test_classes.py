@@ -175,6 +175,14 @@ def test_a_manifest_says_all_a_host_must_know():
     assert (manifest.auto_start.alias, manifest.auto_start.singleton) == ("indexer", True)
 
 
+def test_a_class_is_examined_once_whatever_the_version_of_the_code(monkeypatch):
+    first = make_manifest(Full, Full.routes, code_version="a")
+    monkeypatch.setattr("paglets.agent.introspection.overridden_hooks", None)
+    second = make_manifest(Full, Full.routes, code_version="b")
+    assert (first.code_version, second.code_version) == ("a", "b")
+    assert second.hooks == first.hooks
+
+
 def test_two_itineraries_in_a_state_are_refused():
     with pytest.raises(ClassLoadError, match="two itineraries"):
         itinerary_field(TwoPlans)

@@ -1,11 +1,15 @@
 """From `Load` to `Loaded`: what is accepted, and what is refused with which words."""
 
 import hashlib
+import importlib
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from paglets import Paglet
+from paglets.agent import introspection
+from paglets.child.loader import examine
 from paglets.wire import calls
 from tests.unit.child.fakehost import CLASSES, FakeHost
 
@@ -18,6 +22,14 @@ def test_a_loaded_class_tells_its_manifest_and_its_first_state(host: FakeHost):
     assert (manifest.state_class, manifest.code_version) == (f"{CLASSES}:Notes", "c7")
     assert manifest.durability == "message"
     assert msgspec.msgpack.decode(loaded.snapshot.data)["count"] == 4
+
+
+def test_a_preloaded_module_is_examined_and_what_is_unfit_is_left_to_who_loads_it():
+    module = importlib.import_module(CLASSES)
+    examine(CLASSES)
+    assert module.Durable in introspection._manifests
+    assert module.OddState not in introspection._manifests, "its State is no State"
+    assert Paglet not in introspection._manifests, "it is of another module"
 
 
 def test_a_manifest_has_the_services_with_their_schemas(host: FakeHost):
