@@ -1,12 +1,14 @@
 """`mesh-info` on three real hosts: all are ranked, and what goes is not chosen any more."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner
 
-from paglets import Message
+from paglets import Message, PagletProxy
 from paglets.cli.root import root
 from paglets.testing.localmesh import LocalMesh
 from paglets.testing.waiting import wait_until
@@ -14,20 +16,15 @@ from tests.mesh.support import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 
-RESIDENTS = {
-    "server-info": "paglets.system.server_info.agent:ServerInfoAgent",
-    "mesh-info": "paglets.system.mesh_info.agent:MeshInfoAgent",
-}
 
-
-def start_residents(mesh: LocalMesh, name: str) -> None:
-    for agent_id, class_name in RESIDENTS.items():
-        mesh.client(name).create(class_name, agent_id=agent_id, host=name)
+def resident(mesh: LocalMesh, host: str) -> PagletProxy:
+    """Return the mesh-info of a host."""
+    return mesh.client(host).proxy(f"mesh-info.{host}", host=host)
 
 
 def ranked(mesh: LocalMesh, host: str = "alpha", **query: object) -> dict[str, list[str]]:
     """Return the reasons by host: of those that suit best first, then of the others."""
-    answer = mesh.client(host).proxy("mesh-info", host=host).send(Message("rank", query))
+    answer = resident(mesh, host).send(Message("rank", query))
     return {
         f"{'' if kind == 'targets' else 'not '}{each['host_name']}": each["reasons"]
         for kind in ("targets", "rejected")
@@ -41,9 +38,7 @@ def suit(mesh: LocalMesh, host: str = "alpha", **query: object) -> set[str]:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[LocalMesh]:
-    with LocalMesh(3, tags=("local",)) as mesh:
-        for host in mesh:
-            start_residents(mesh, host.name)
+    with LocalMesh(3, builtins=True, tags=("local",)) as mesh:
         yield mesh
 
 
@@ -69,9 +64,9 @@ def test_every_host_ranks_all_hosts_and_the_command_shows_it(mesh: LocalMesh) ->
 
 
 def test_a_host_whose_figures_are_not_renewed_is_not_chosen(mesh: LocalMesh) -> None:
-    beta = mesh.client("beta")
-    beta.proxy("server-info", host="beta").dispose()
-    # Beta tells nothing new; alpha looks at itself every 10 s while somebody asks.
+    pid = resident(mesh, "beta").info().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)  # it tells nothing new; alpha looks at itself every 10 s
     wait_until(
         lambda: suit(mesh, max_age=13.0, hosts=["alpha", "beta"]) == {"alpha"},
         timeout=PATIENCE,
@@ -79,7 +74,7 @@ def test_a_host_whose_figures_are_not_renewed_is_not_chosen(mesh: LocalMesh) -> 
     )
     assert "figures are 1" in ranked(mesh, max_age=13.0)["not beta"][0]
     assert "beta" in suit(mesh, max_age=60.0)
-    beta.create(RESIDENTS["server-info"], agent_id="server-info", host="beta")
+    os.kill(pid, signal.SIGCONT)
 
 
 def test_a_host_that_is_killed_is_not_chosen_and_comes_back_with_its_residents(

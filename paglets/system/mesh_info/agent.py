@@ -2,6 +2,8 @@
 
 import contextlib
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 from paglets.agent.autostart import AutoStartSpec
@@ -23,13 +25,19 @@ from paglets.system.mesh_info.contract import (
     Snapshots,
     TargetQuery,
 )
-from paglets.system.mesh_info.pacing import interval
+from paglets.system.mesh_info.glancing import Glancer
+from paglets.system.mesh_info.pacing import (
+    GLANCE_INTERVAL,
+    Glance,
+    Known,
+    is_sample_due,
+    is_telling_due,
+)
 from paglets.system.mesh_info.ranking import REST_INTERVAL, Candidate, rank
 from paglets.system.server_info.contract import GAUGES, SERVER_INFO, Gauges, Now
 
-AGENT_ID = "mesh-info"
 KIND = "mesh-info"
-"""Kind of the record that carries a snapshot."""
+"""Kind of the record that carries a snapshot; other paglets leave it alone."""
 SAMPLE_TIMEOUT = 15.0
 """Seconds server-info has to answer; it may have to be started."""
 
@@ -38,35 +46,41 @@ class MeshInfoAgent(Paglet[None]):
     """The built-in eager resident `mesh-info`; it keeps nothing that it could not learn again."""
 
     services: ClassVar[tuple[ServiceContract, ...]] = (MESH_INFO,)
-    auto_start: ClassVar[AutoStartSpec] = AutoStartSpec("mesh-info", agent_id=AGENT_ID)
+    auto_start: ClassVar[AutoStartSpec] = AutoStartSpec("mesh-info")
 
     def __init__(self) -> None:
         self._server_info: ServiceHandle | None = None
-        self._own: tuple[Snapshot, float] | None = None
+        self._known: Known | None = None
         self._asked_at = -float("inf")
         self._complaint = ""
 
     def run(self) -> None:
-        """Sample this host and tell the mesh, again and again."""
+        """Watch this host and tell the mesh of it."""
+        glancer = Glancer(self.context.storage.work_dir())
         pause = 0.0
         while not self.sleep(pause):
-            pause = self._sample()
+            pause = GLANCE_INTERVAL if self._look(glancer.look) else REST_INTERVAL
 
-    def _sample(self) -> float:
-        """Tell the mesh of this host; return the seconds until the next time."""
-        before = self._own[0] if self._own is not None else None
+    def _look(self, look: Callable[[], Glance]) -> bool:
+        """Sample and tell what is due; return False where that failed."""
+        now = time.monotonic()
         try:
-            figures = snapshot_of(self._gauges())
-            now = time.monotonic()
-            self._own = (figures, now)
-            self.context.mesh.publish(KIND, figures)
-        except PagletsError as error:
-            # The last snapshot grows old and stops counting, which is what others should see.
+            glance = look()
+            if is_sample_due(self._known, glance, now, self._asked_at):
+                figures = snapshot_of(self._gauges())
+                self._known = Known(figures, glance, sampled_at=now, told_at=-float("inf"))
+            assert self._known is not None, "sampled, or known before"
+            self._known = replace(self._known, confirmed_at=now)
+            if is_telling_due(self._known, now):
+                self.context.mesh.publish(KIND, self._known.figures)
+                self._known = replace(self._known, told_at=now)
+        except (PagletsError, OSError) as error:
+            # What was told last grows old and stops counting, which is what others should see.
             self._server_info = None
             self._complain(f"cannot tell the mesh of this host: {error}")
-            return REST_INTERVAL
+            return False
         self._complain("")
-        return interval(before, figures, now - self._asked_at)
+        return True
 
     def _gauges(self) -> Gauges:
         if self._server_info is None:
@@ -103,19 +117,22 @@ class MeshInfoAgent(Paglet[None]):
 
     def _told(self) -> dict[str, HostSnapshot]:
         """Return what each host has told last, by host id."""
-        found = {
+        records = sorted(self.context.mesh.records(KIND, Snapshot), key=lambda each: -each.age)
+        found = {  # of several of one host the youngest
             each.host_id: HostSnapshot(
                 each.host_name, each.host_id, each.host_url, each.age, each.value
             )
-            for each in self.context.mesh.records(KIND, Snapshot)
-            # Any paglet may publish under this kind; only the resident of a host speaks for it.
-            if each.agent_id == AGENT_ID
+            for each in records
         }
-        if self._own is not None:  # told to others less often than it is known here
-            figures, at = self._own
-            here, age = self.context.ref, round(time.monotonic() - at, 3)
+        known = self._known
+        if known is not None:  # told to others less often than it is known here
+            here, age = self.context.ref, time.monotonic() - known.confirmed_at
             found[here.host_id] = HostSnapshot(
-                self.context.host_name, here.host_id, self.context.address, age, figures
+                self.context.host_name,
+                here.host_id,
+                self.context.address,
+                round(age, 3),
+                known.figures,
             )
         return found
 

@@ -33,7 +33,7 @@ class ServerInfoAgent(Paglet[None]):
     """The built-in lazy resident `server-info`; it keeps nothing and may sleep at any time."""
 
     services: ClassVar[tuple[ServiceContract, ...]] = (SERVER_INFO,)
-    auto_start: ClassVar[AutoStartSpec] = AutoStartSpec("server-info", agent_id="server-info")
+    auto_start: ClassVar[AutoStartSpec] = AutoStartSpec("server-info")
     handler_limit: ClassVar[float] = 60.0
 
     def __init__(self) -> None:

@@ -8,9 +8,20 @@ import pytest
 
 import paglets
 from paglets.cli.targets import targets
+from paglets.config.launch import read_launch
+from paglets.config.launchfile import bundled_path
+from paglets.mesh.timing import MeshTiming
+from paglets.model.enums import ResidentLifecycle
 from paglets.system.mesh_info import contract as mesh_info
 from paglets.system.mesh_info.contract import MESH_INFO, TargetQuery
-from paglets.system.mesh_info.ranking import rank, usual_max_age
+from paglets.system.mesh_info.pacing import (
+    GLANCE_INTERVAL,
+    INTEREST_SECONDS,
+    LOAD_CHANGE,
+    SAMPLE_INTERVAL,
+    SPACE_CHANGE,
+)
+from paglets.system.mesh_info.ranking import REST_INTERVAL, rank, usual_max_age
 from paglets.system.server_info import contract as server_info
 from paglets.system.server_info.contract import COMMAND_LIMIT, SERVER_INFO, Memory
 from paglets.testing.harness import PagletHarness
@@ -74,3 +85,22 @@ def test_the_figures_of_the_page_are_those_of_the_code():
     assert f"count for {usual_max_age(16):.0f} s" in PAGE
     assert f"count for {usual_max_age(1000) / 60:.0f} minutes" in PAGE
     assert f"cut at {COMMAND_LIMIT} characters" in PAGE
+
+
+def test_what_the_page_says_of_sampling_is_so():
+    assert f"every {GLANCE_INTERVAL:.0f} s" in PAGE
+    assert f"{LOAD_CHANGE:g} of load" in PAGE
+    assert SPACE_CHANGE == 1 / 20
+    assert f"every {SAMPLE_INTERVAL / 60:.0f} minutes" in PAGE
+    assert f"processors every {REST_INTERVAL:.0f} s" in PAGE
+    assert f"Every {REST_INTERVAL:.0f} s the mesh is told" in PAGE
+    assert INTEREST_SECONDS == 60
+
+
+def test_the_bundled_launch_file_starts_both_as_the_page_says():
+    plan = read_launch(bundled_path(), MeshTiming).plan
+    found = {each.class_name.rpartition(":")[2]: each for each in plan.residents}
+    server_info, mesh_info = found["ServerInfoAgent"], found["MeshInfoAgent"]
+    assert mesh_info.lifecycle is ResidentLifecycle.EAGER
+    assert server_info.lifecycle is ResidentLifecycle.LAZY
+    assert f"sleeps after {server_info.idle_timeout:.0f} s without calls" in PAGE

@@ -7,7 +7,7 @@ import pytest
 
 from paglets.model.errors import DeadlineError, InvalidRequestError, ServiceNotFoundError
 from paglets.model.refs import HostRef
-from paglets.system.mesh_info.agent import AGENT_ID, KIND, MeshInfoAgent, snapshot_of
+from paglets.system.mesh_info.agent import KIND, MeshInfoAgent, snapshot_of
 from paglets.system.server_info.contract import SERVER_INFO, Gauges, Gpu, Load, Memory
 from paglets.testing.harness import PagletHarness
 from paglets.testing.waiting import wait_until
@@ -56,7 +56,7 @@ def sampled(agent):
     wait_until(lambda: agent.mesh.published(KIND), timeout=10, what="the host has told of itself")
 
 
-def told(agent, host, *, age=1.0, agent_id=AGENT_ID, **figures):
+def told(agent, host, *, age=1.0, agent_id="mesh-info", **figures):
     value = {**asdict(FIGURES), **figures}
     agent.mesh.publish(KIND, value, host=host, agent_id=agent_id, age=age)
 
@@ -83,7 +83,6 @@ def test_it_tells_the_mesh_what_its_host_has(agent):
 
 
 def test_hosts_are_ranked_by_what_they_have_told(agent):
-    agent.mesh.agent_id = AGENT_ID
     sampled(agent)
     told(agent, "beta")
     ranking = agent.send("rank", tags=["gpu"])
@@ -100,15 +99,16 @@ def test_figures_that_are_too_old_never_count(agent):
     assert reasons(ranking)["beta"] == ["figures are 5000 s old, at most 90 s count"]
 
 
-def test_only_the_resident_speaks_for_its_host(agent):
-    told(agent, "beta", agent_id="forger")
-    assert reasons(agent.send("rank", hosts=["beta"]))["beta"] == [
-        "has told nothing of itself: is mesh-info running there?"
-    ]
+def test_of_several_that_speak_for_a_host_the_youngest_counts(agent):
+    told(agent, "beta", agent_id="one", age=20.0, cpus=1.0)
+    told(agent, "beta", agent_id="two", age=3.0, cpus=2.0)
+    told(agent, "beta", agent_id="three", age=30.0, cpus=3.0)
+    (beta,) = agent.send("snapshots", hosts=["beta"])["snapshots"]
+    assert (beta["age"], beta["figures"]["cpus"]) == (3.0, 2.0)
 
 
 def test_what_another_version_tells_is_left_out(agent):
-    agent.mesh.publish(KIND, {"cores": "many"}, host="beta", agent_id=AGENT_ID)
+    agent.mesh.publish(KIND, {"cores": "many"}, host="beta", agent_id="mesh-info")
     assert "told nothing" in reasons(agent.send("rank", hosts=["beta"]))["beta"][0]
 
 
