@@ -13,7 +13,6 @@ from paglets.testing.reaper import labels
 
 MIB = 1000 * 1000  # as docker counts
 MOST_BYTES = 160 * MIB
-COMMANDS = ("agent", "completion", "demo", "events", "examples", "key", "mesh", "service")
 
 
 @pytest.fixture
@@ -118,11 +117,10 @@ def test_a_host_keeps_the_name_its_volume_has(run, paglets_engine):
         volume.remove(force=True)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_of_paglets_needs_no_paglets_before_it(paglets_image, command):
-    words = ["docker", "run", "--rm", paglets_image, command, "--help"]
+def test_a_command_of_paglets_needs_no_paglets_before_it(paglets_image):
+    words = ["docker", "run", "--rm", paglets_image, "agent", "--help"]
     told = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout
-    assert told.startswith(f"Usage: paglets {command}")
+    assert told.startswith("Usage: paglets agent")
 
 
 def test_another_port_is_known_to_its_probe(run):
