@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from docker.errors import NotFound
-from docker.models.containers import Container
 from testcontainers.core.network import Network
 
 from paglets.config.settings import HostSettings, Limits, Timeouts
@@ -77,7 +76,7 @@ class DockerMesh:
         self._failpoints = dict(failpoints or {})
         self._agents = [agents] if isinstance(agents, str | Path) else list(agents)
         self._network = Network(docker_network_kw={"labels": labels(self.id)})
-        self._stand_ins: list[Container] = []
+        self._former: dict[str, str] = {}
         names = [*NAMES, *(f"host-{n}" for n in range(len(NAMES) + 1, count + 1))][:count]
         common = HostSettings(
             name="",
@@ -180,6 +179,7 @@ class DockerMesh:
         """Take hosts off the network: nobody reaches them, nor does the test, until `heal`."""
         network = engine().networks.get(self._network.id)
         for name in names:
+            self._former[name] = self[name].address
             network.disconnect(self[name].container, force=True)
 
     def heal(self, name: str | None = None, *, new_address: bool = False) -> None:
@@ -192,7 +192,8 @@ class DockerMesh:
         for host in self.hosts if name is None else [self[name]]:
             host.resume()
             if host.is_running and not host.address:
-                self._take_lowest_address(new_address=new_address)
+                if new_address:
+                    self._take(self._former[host.name])
                 network = engine().networks.get(self._network.id)
                 network.connect(host.container, aliases=host.aliases)
 
@@ -205,25 +206,33 @@ class DockerMesh:
             changes: Fields of HostSettings.
         """
         host = self[name]
+        former = host.address
         if host.is_running:
             host.stop()
-        self._take_lowest_address(new_address=new_address)
+        if new_address:
+            self._take(former)
         host.restart(**changes)
 
-    def _take_lowest_address(self, *, new_address: bool) -> None:
-        """Let something else have the address that a host gave up; the next one differs."""
-        if new_address:
-            self._stand_ins.append(
-                engine().containers.run(
-                    self.image,
-                    entrypoint=["sleep", "3600"],
-                    network=self._network.name,
-                    labels=labels(self.id),
-                    init=True,
-                    healthcheck={"test": ["NONE"]},
-                    detach=True,
-                )
+    def _take(self, address: str) -> None:
+        """Let something else have an address that a host gave up.
+
+        Most engines give the lowest one that is free, which may be another's that is down. One that
+        goes through all of them in turn gives no address again so soon.
+        """
+        for _ in self.hosts:
+            stand_in = engine().containers.run(
+                self.image,
+                entrypoint=["sleep", "3600"],
+                network=self._network.name,
+                labels=labels(self.id),
+                init=True,
+                healthcheck={"test": ["NONE"]},
+                detach=True,
             )
+            stand_in.reload()
+            (joined,) = stand_in.attrs["NetworkSettings"]["Networks"].values()
+            if str(joined["IPAddress"]) == address:
+                return
 
     @property
     def is_open(self) -> bool:

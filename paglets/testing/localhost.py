@@ -53,6 +53,17 @@ class LocalHost:
         return self.settings.advertise or f"http://127.0.0.1:{self.settings.port}"
 
     @property
+    def internal_url(self) -> str:
+        """Where its peers reach it: as the test does, there is one network only."""
+        return self.url
+
+    @property
+    def key_file(self) -> Path:
+        """Its key, for clients."""
+        assert self.settings.key_file is not None
+        return self.settings.key_file
+
+    @property
     def pid(self) -> int:
         """Process id of its present run."""
         assert self._process is not None, f"{self.name} was not started"
@@ -67,19 +78,16 @@ class LocalHost:
     def client(self) -> Client:
         """A client that talks to this host, made at first use."""
         if self._client is None:
-            assert self.settings.key_file is not None
-            self._client = connect(
-                f"http://127.0.0.1:{self.settings.port}", key_file=self.settings.key_file
-            )
+            url = f"http://127.0.0.1:{self.settings.port}"
+            self._client = connect(url, key_file=self.key_file)
         return self._client
 
     @property
     def observer(self) -> Observer:
         """What this host says about itself; asked anew each time."""
         if self._observer is None:
-            assert self.settings.key_file is not None
             url = f"http://127.0.0.1:{self.settings.port}"
-            self._observer = Observer(url, self.settings.key_file)
+            self._observer = Observer(url, self.key_file)
         return self._observer
 
     def start(self, *, wait: bool = True, failpoints: str = "") -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +104,8 @@ class LocalMesh:
             for name, port, url in zip(names, ports, urls, strict=True)
         ]
         """The hosts, in the order of their names."""
+        self.converged_in = 0.0
+        """Seconds from when the last host was ready until each saw all others online."""
 
     def __enter__(self) -> Self:
         try:
@@ -139,7 +142,9 @@ class LocalMesh:
         if self._proxies:
             # Known before any of them is killed: a host that is away can be cut too.
             self._host_ids = {h.name: h.observer.health().host_id for h in self.hosts}
+        begun = time.monotonic()
         self.wait_converged()
+        self.converged_in = time.monotonic() - begun
 
     def wait_converged(self, *, timeout: float = 30.0) -> None:
         """Wait until every running host sees every running host online, and no other.

@@ -76,11 +76,9 @@ def test_every_address_behind_a_seed_name_is_tried_for_ever(paglets_mesh, call_p
     call_pool(beta)
     mesh.wait_converged()
 
-    # All it knows are dead, and beta comes back elsewhere, looking for nobody but alpha.
-    mesh.kill("alpha")
-    mesh.kill("beta")
-    mesh.wait_converged()
+    # All it knew have left, and beta comes back elsewhere, looking for nobody but alpha.
     before = beta.address
+    mesh.stop("alpha")
     mesh.restart("beta", new_address=True)
     assert beta.address != before
     mesh.wait_converged()
