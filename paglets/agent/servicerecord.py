@@ -74,6 +74,33 @@ def lookup_call(
     )
 
 
+CAPABILITY_LIMIT = 64
+"""Longest capability, in characters."""
+
+
+def require_tellable(capabilities: Sequence[str], metadata: Mapping[str, str]) -> None:
+    """Check what a paglet says of a service beside its contract.
+
+    Raises:
+        TypeError: Something is no text.
+        ValueError: A capability is empty, too long, or has a comma, which parts them in requests.
+    """
+    if isinstance(capabilities, str):
+        raise TypeError(f"capabilities are a list of texts, such as [{capabilities!r}]")
+    for capability in capabilities:
+        if not isinstance(capability, str):
+            raise TypeError(f"a capability is text, not {capability!r}")
+        if not 0 < len(capability) <= CAPABILITY_LIMIT or "," in capability:
+            raise ValueError(
+                f"{capability[:80]!r} is no capability: it has 1 to {CAPABILITY_LIMIT} characters "
+                "and no comma"
+            )
+    for key, value in metadata.items():
+        pair: tuple[object, object] = key, value
+        if not all(isinstance(part, str) for part in pair):
+            raise TypeError(f"metadata is text by text, not {key!r}: {value!r}")
+
+
 def one_of(call: LookupCall) -> LookupCall:
     """Return the question for the best provider alone."""
     return msgspec.structs.replace(call, limit=1)

@@ -14,7 +14,7 @@ import msgspec
 from paglets.agent.contracts import ServiceContract, ServiceOperation, contract_manifest
 from paglets.agent.port import ADVERTISE, CALL_TIMEOUT, LEASE, LOOKUP, WITHDRAW, HostPort
 from paglets.agent.servicehandle import ServiceHandle
-from paglets.agent.servicerecord import best_of, lookup_call, one_of
+from paglets.agent.servicerecord import best_of, lookup_call, one_of, require_tellable
 from paglets.model.enums import ServiceScope, require_enum
 from paglets.model.errors import ConflictError
 from paglets.wire.bodies import ServiceBody
@@ -193,7 +193,8 @@ class Services:
             metadata: What else callers may want to know.
 
         Raises:
-            TypeError: An operation has no `@provides` method.
+            TypeError: An operation has no `@provides` method, or something is no text.
+            ValueError: A capability is empty, longer than 64 characters or has a comma.
             TooLargeError: Capabilities and metadata are more than the mesh carries, about 3 KiB.
         """
         for operation in contract.operations:
@@ -202,6 +203,7 @@ class Services:
                     f"{contract.name} cannot be advertised: no method is marked @provides for its "
                     f"operation {operation.name!r}"
                 )
+        require_tellable(capabilities, metadata or {})
         request = AdvertiseCall(
             name=contract.name,
             version=contract.version,

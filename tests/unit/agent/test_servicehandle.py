@@ -256,6 +256,22 @@ def test_why_nobody_serves_is_told_with_the_versions_there_are():
     assert (raised.value.version, raised.value.versions) == ("1", ["2", "3"])
 
 
+@pytest.mark.parametrize(
+    ("told", "error", "says"),
+    [
+        ({"capabilities": "gpu"}, TypeError, r"such as \['gpu'\]"),
+        ({"capabilities": [7]}, TypeError, "a capability is text, not 7"),
+        ({"capabilities": ["a,b"]}, ValueError, "no comma"),
+        ({"capabilities": [""]}, ValueError, "1 to 64 characters"),
+        ({"capabilities": ["x" * 65]}, ValueError, "1 to 64 characters"),
+        ({"metadata": {"cores": 8}}, TypeError, "metadata is text by text, not 'cores': 8"),
+    ],
+)
+def test_what_cannot_be_told_of_a_service_is_refused_where_it_is_said(told, error, says):
+    with pytest.raises(error, match=says):
+        Services(FakePort()).advertise(ECHOER, **told)
+
+
 def test_a_paglet_advertises_only_what_it_has_methods_for():
     services = Services(FakePort())
     services.provides = lambda operation: operation is ECHO
