@@ -50,43 +50,7 @@ An error crosses the wire as `code`, `message` and `detail` and is the same clas
 (`wire/failures.py`), so callers catch it no differently for a remote paglet than for a local one.
 """
 
-from typing import ClassVar
-
-
-class PagletsError(Exception):
-    """Base of every error of this package.
-
-    Args:
-        message: One sentence for people: the thing, the host, the next step.
-        detail: JSON-compatible facts; also attributes of the error, and kept on the wire.
-    """
-
-    code: ClassVar[str] = "error"
-    """Stable name on the wire."""
-    status: ClassVar[int] = 500
-    """HTTP status it is answered with."""
-    retryable: ClassVar[bool] = False
-    """Whether the same call may succeed later without any change by the caller."""
-
-    def __init__(self, message: str, **detail: object) -> None:
-        super().__init__(message)
-        self.message = message
-        self.detail = detail
-
-    def __getattr__(self, name: str) -> object:
-        detail = self.__dict__.get("detail", {})
-        if name in detail:
-            return detail[name]
-        raise AttributeError(f"{type(self).__name__} has no {name!r}")
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (_restore, (type(self), self.message, self.detail))
-
-
-def _restore(cls: type[PagletsError], message: str, detail: dict[str, object]) -> PagletsError:
-    error = cls.__new__(cls)
-    PagletsError.__init__(error, message, **detail)
-    return error
+from paglets.model.errorbase import PagletsError as PagletsError  # noqa: PLC0414 - told on
 
 
 class InvalidRequestError(PagletsError):
@@ -411,8 +375,8 @@ class InternalError(PagletsError):
 
 def error_classes() -> dict[str, type[PagletsError]]:
     """Return every class of this tree by its code; an author's own subclasses are not of it."""
-    found: dict[str, type[PagletsError]] = {}
-    pending: list[type[PagletsError]] = [PagletsError]
+    found: dict[str, type[PagletsError]] = {PagletsError.code: PagletsError}
+    pending = PagletsError.__subclasses__()
     while pending:
         cls = pending.pop()
         if cls.__module__ == __name__:

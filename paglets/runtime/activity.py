@@ -19,7 +19,6 @@ from paglets.failpoints import failpoint_async
 from paglets.model.enums import Hook, PagletStatus
 from paglets.model.errors import (
     ClassLoadError,
-    HookTimeoutError,
     LifecycleError,
     PagletsError,
     StateError,
@@ -28,15 +27,16 @@ from paglets.model.manifest import ClassManifest
 from paglets.runtime.childlink import ChildLink, as_failure
 from paglets.runtime.commits import Commits, require_status
 from paglets.runtime.crashes import Crashes
+from paglets.runtime.owed import event_of, run_hook
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import LocalPaglet
 from paglets.runtime.starter import Birth, Starter
 from paglets.runtime.storedqueue import load_stored
 from paglets.runtime.tasks import Tasks
-from paglets.store.rows import Blob, Due, PagletRow
+from paglets.store.rows import Blob, PagletRow
 from paglets.store.store import Store
 from paglets.supervise.restarts import RestartLimits
-from paglets.wire.calls import Departure, HookDone, OpenGate, RunHook
+from paglets.wire.calls import Departure, HookDone, OpenGate
 
 log = logging.getLogger(__name__)
 
@@ -157,25 +157,11 @@ class Activity:
         manifest = paglet.row.manifest
         done: HookDone | None = None
         if hook is not None and hook.value in manifest.hooks:
-            done = await self.run_hook(link, hook, event)
+            done = await run_hook(link, hook, event, timeout=self._timeouts.hook)
         if done is not None or paglet.row.due is not None:
             snapshot = None if done is None else done.snapshot
             await self._commits.save(paglet, snapshot, changes={"due": None})
         return None if done is None else done.departure
-
-    async def run_hook(self, link: ChildLink, hook: Hook, event: bytes) -> HookDone:
-        """Run one hook in a process; HookTimeoutError when it hangs, and then it is killed."""
-        call = link.next_call()
-        frame = RunHook(call=call, hook=hook.value, event=event)
-        try:
-            return await link.request(frame, call, HookDone, timeout=self._timeouts.hook + 2)
-        except TimeoutError as error:
-            link.process.kill(expected=False)  # the hook still runs: nothing else ever would
-            raise HookTimeoutError(
-                f"{hook.value} of {link.agent_id} took longer than {self._timeouts.hook:g} s",
-                hook=hook.value,
-                agent_id=link.agent_id,
-            ) from error
 
     async def reopen(
         self, paglet: LocalPaglet, link: ChildLink, hook: Hook | None, event: bytes
@@ -184,7 +170,7 @@ class Activity:
         departure: Departure | None = None
         try:
             if hook is not None and hook.value in paglet.row.manifest.hooks:
-                done = await self.run_hook(link, hook, event)
+                done = await run_hook(link, hook, event, timeout=self._timeouts.hook)
                 departure = done.departure
                 await self._commits.save(paglet, done.snapshot)
         except PagletsError as error:
@@ -398,13 +384,6 @@ class Activity:
         if link is not None and not link.is_over:
             await link.end(grace=0)
         await self._crashes.note(paglet, error, error_for_callers or error)
-
-
-def event_of(due: Due) -> bytes:
-    """Return the event of an owed hook, with the number of this attempt."""
-    fields = msgspec.json.decode(due.event)
-    fields["attempt"] = max(due.attempt, 1)
-    return msgspec.json.encode(fields)
 
 
 def _unbound(*_args: object) -> NoReturn:

@@ -27,6 +27,7 @@ from paglets.runtime.commits import Commits
 from paglets.runtime.courier import Courier
 from paglets.runtime.idempotency import CallOutcome, Keeper, Once, Resolver, require_address
 from paglets.runtime.lifecycle import MOVABLE, source_record
+from paglets.runtime.owed import run_hook
 from paglets.runtime.packing import Packer, clone_event
 from paglets.runtime.quiescing import Quiescer, Taken
 from paglets.runtime.recorder import Recorder
@@ -189,7 +190,7 @@ class Clones:
         if link is None or Hook.ON_CLONED.value not in paglet.row.manifest.hooks:
             return
         try:
-            await self._activity.run_hook(link, Hook.ON_CLONED, event)
+            await run_hook(link, Hook.ON_CLONED, event, timeout=self._timeouts.hook)
         except PagletsError as error:
             self._recorder.record(
                 "hook", f"on_cloned failed: {error}", agent_id=paglet.agent_id, level="error"

@@ -12,13 +12,14 @@ from paglets.model.enums import Hook, Launched, PagletStatus, Verb
 from paglets.model.errors import HookTimeoutError, LifecycleError, PagletsError
 from paglets.model.names import new_id, parse_name
 from paglets.model.refs import PagletProxyRef
-from paglets.runtime.activity import Activity, event_of
+from paglets.runtime.activity import Activity
 from paglets.runtime.admission import Admission
 from paglets.runtime.childlink import ChildLink, as_failure
 from paglets.runtime.commits import Commits, lean
 from paglets.runtime.idempotency import CallOutcome, Keeper, Once, require_address
 from paglets.runtime.leftovers import remove, set_aside
 from paglets.runtime.lifecycle import PROMISED
+from paglets.runtime.owed import event_of
 from paglets.runtime.packing import creation_event
 from paglets.runtime.quiescing import Quiescer
 from paglets.runtime.recorder import Recorder

@@ -1,11 +1,13 @@
 """Errors cross processes and the network and are themselves again."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paglets.model import errors
 from paglets.model.errors import (
     BusyError,
     ConflictError,
@@ -204,3 +206,8 @@ def test_a_body_that_is_none_of_ours_is_an_error_of_that_status(data, status):
 )
 def test_a_deeply_nested_body_is_an_error_of_its_status(data):
     assert parse_error_body(data, 409).status == 409
+
+
+def test_the_documented_tree_is_every_error_that_crosses_the_wire():
+    documented = set(re.findall(r"(?:[├└]── |^    )(\w+Error)\b", errors.__doc__, re.MULTILINE))
+    assert documented == {cls.__name__ for cls in error_classes().values()}
