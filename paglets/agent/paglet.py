@@ -109,6 +109,7 @@ class Paglet(LifecycleHooks, Generic[S]):
 
         Raises:
             TransferError: The target refuses or cannot be reached; nothing has happened.
+            PinnedError: It is a resident, which stays with its host.
             LifecycleError: Called in a hook of a life-cycle call that is under way.
         """
         self.context.dispatch(target)

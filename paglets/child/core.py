@@ -33,6 +33,7 @@ from paglets.model.errors import (
     LifecycleError,
     NotHandledError,
     PagletsError,
+    PinnedError,
     TransferError,
 )
 from paglets.model.events import MoveFailedEvent
@@ -130,6 +131,8 @@ class ChildCore:
         request = CheckCall(ticket=ticket, state_bytes=self._snapshots.last_size)
         try:
             checked = self._port.call(CHECK, request, timeout=timeout)
+        except PinnedError:
+            raise  # of no target: nothing was asked
         except PagletsError as error:
             scope.refusal = self._refused(ticket, error)
             raise scope.refusal from error

@@ -94,6 +94,7 @@ def _described(config: "LaunchConfig", action: LaunchConfigSyncAction | None) ->
         "path": str(config.path),
         "sync": None if action is None else action.value,
         "services": plain(config.plan.residents),
+        "paglets": plain(config.plan.paglets),
         "settings": [
             {"table": table, "key": key, "value": value} for table, key, value in _settings(config)
         ],
@@ -113,6 +114,13 @@ def _show(config: "LaunchConfig") -> None:
             for each in config.plan.residents
         ]
         print_table(("service", "lifecycle", "idle timeout", "id"), rows)
+    if config.plan.paglets:
+        click.echo()
+        paglets = [
+            (each.class_name or each.alias, each.agent_id, each.state or None)
+            for each in config.plan.paglets
+        ]
+        print_table(("paglet", "id", "state"), paglets)
     settings = [(f"[{table}] {key}", value) for table, key, value in _settings(config)]
     if settings:
         click.echo()

@@ -21,6 +21,14 @@ class = "a:C"
 lifecycle = "eager"
 agent_id = "c"
 
+[[paglets]]
+alias = "indexer"
+state = { root = "/srv" }
+
+[[paglets]]
+class = "tour:Tour"
+agent_id = "mine"
+
 [limits]
 connections = 100
 
@@ -66,6 +74,10 @@ def test_show_tells_services_and_settings(home):
         "SERVICE LIFECYCLE IDLE TIMEOUT ID",
         "a:B lazy 5 s -",
         "a:C eager - c",
+        "",
+        "PAGLET ID STATE",
+        "indexer - {'root': '/srv'}",
+        "tour:Tour mine -",
         "",
         "SETTING VALUE",
         "[limits] connections 100",

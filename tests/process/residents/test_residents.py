@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from paglets import Message, PagletProxy
-from paglets.model.errors import PinnedError
+from paglets.model.errors import HandlerError, PinnedError
 from paglets.model.launch import LaunchPlan
 from paglets.testing.localhost import LocalHost
 from paglets.testing.localmesh import LocalMesh
@@ -113,6 +113,9 @@ def test_residents_stay_with_their_host(alpha: LocalHost) -> None:
     for leave in (lambda: eager.dispatch("alpha"), eager.clone):
         with pytest.raises(PinnedError, match="resident"):
             leave()
+    with pytest.raises(HandlerError, match=r"PinnedError.*is a resident of its host"):
+        eager.send(Message("go", {"to": "alpha"}))
+    assert eager.send(LOOK)["starts"] == ["created"]
 
 
 @pytest.mark.slow
