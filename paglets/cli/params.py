@@ -8,23 +8,13 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import click
 
-_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+from paglets.model.sizes import parse_size
 
-
-def parse_size(text: str) -> int:
-    """Return the bytes that `64MiB`, `2G` or `4096` mean; units are powers of 1024.
-
-    Raises:
-        ValueError: It is no size.
-    """
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is no size such as 64MiB or 4096")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+T = TypeVar("T")
 
 
 def parse_names(text: str) -> tuple[str, ...]:
@@ -48,6 +38,17 @@ def size(
         return found
 
     return convert
+
+
+def given(
+    convert: Callable[[click.Context, click.Parameter, str], T],
+) -> Callable[[click.Context, click.Parameter, str | None], T | None]:
+    """Return a callback that converts what was given, and leaves out what was not."""
+
+    def convert_given(ctx: click.Context, param: click.Parameter, value: str | None) -> T | None:
+        return None if value is None else convert(ctx, param, value)
+
+    return convert_given
 
 
 def names(

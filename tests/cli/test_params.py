@@ -5,24 +5,10 @@ import signal
 import click
 import pytest
 
-from paglets.cli.params import ending_on_sigterm, parse_names, parse_size
+from paglets.cli.params import ending_on_sigterm, parse_names
 from paglets.cli.perf import print_rows, progress_text
 from paglets.examples.crew import Phase
 from paglets.examples.performance.model import Figure, Machine, Row, Skipped
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [("4096", 4096), ("64MiB", 64 * 2**20), ("2G", 2**31), ("1.5 kb", 1536), ("10B", 10)],
-)
-def test_a_size_is_bytes(text, size):
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "MiB", "-1", "1X", "1e3"])
-def test_what_is_no_size_is_refused(text):
-    with pytest.raises(ValueError, match="is no size"):
-        parse_size(text)
 
 
 def test_names_have_commas_between_them_and_count_once():

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from paglets.mesh.timing import LAN, lazy_spacing
 from paglets.model.errors import InvalidRequestError
 from paglets.model.refs import HostRef
+from paglets.model.sizes import size_text
 from paglets.system.mesh_info.contract import (
     SHOWN_LIMIT,
     Ranking,
@@ -241,13 +242,3 @@ def _target(query: TargetQuery, each: Candidate, figures: Snapshot, score: float
         age=each.age,
         figures=figures,
     )
-
-
-def size_text(amount: int) -> str:
-    """Return an amount of bytes for people, in binary units."""
-    size, unit = float(amount), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if size < 1024:
-            break
-        size, unit = size / 1024, larger
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

@@ -14,7 +14,6 @@ from paglets.system.mesh_info.ranking import (
     REST_INTERVAL,
     Candidate,
     rank,
-    size_text,
     usual_max_age,
 )
 
@@ -241,15 +240,6 @@ def test_at_least_one_host_is_asked_for():
 def test_nobody_known_is_an_empty_answer():
     ranking = rank(TargetQuery(), [])
     assert (ranking.targets, ranking.rejected) == ((), ())
-
-
-@pytest.mark.parametrize(
-    ("amount", "text"),
-    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (5 * GIB, "5.0 GiB"),
-     (2**40 * 2048, "2048.0 TiB")],
-)  # fmt: skip
-def test_sizes_are_told_in_binary_units(amount, text):
-    assert size_text(amount) == text
 
 
 amounts = st.integers(0, 4)
