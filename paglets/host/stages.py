@@ -35,6 +35,7 @@ from paglets.host.identity import (
 )
 from paglets.host.leaving import drain_before_stop
 from paglets.host.meshing import Membership, MeshEnd, MeshPeers
+from paglets.host.preloading import preloaded
 from paglets.host.reloading import Reloader
 from paglets.model.errors import PagletsError, UnavailableError
 from paglets.model.refs import HostRef
@@ -141,7 +142,7 @@ def _factory(settings: HostSettings, children: ChildrenList) -> ProcessFactory:
         command=command,
         environment=environment,
         children=children,
-        preload=settings.preload,
+        preload=preloaded(settings),
         spares=settings.spare_processes,
     )
 
