@@ -13,6 +13,7 @@ NOUNS = {
     "events": ("paglets.cli.events:events", "Show what happened on the hosts."),
     "examples": ("paglets.cli.examples:examples", "Run packaged paglets."),
     "host": ("paglets.cli.host:host", "Run a host until it is stopped."),
+    "jobs": ("paglets.cli.jobs:jobs", "Have things computed where there is room."),
     "key": ("paglets.cli.key:key", "Show keys and carry them between machines."),
     "launch": ("paglets.cli.launch:launch", "Show and update what a host starts by itself."),
     "mesh": ("paglets.cli.mesh:mesh", "Show the hosts of the mesh."),

@@ -26,10 +26,9 @@ from paglets.model.refs import PagletProxyRef
 from paglets.system.compute_slots import contract as ops
 from paglets.system.compute_slots.answers import Answers
 from paglets.system.compute_slots.book import JobBook
-from paglets.system.compute_slots.measuring import HostLimits, RoomReader
+from paglets.system.compute_slots.measuring import HostLimits, RoomReader, limits_of
 from paglets.system.compute_slots.needs import Needs, Room
 from paglets.system.compute_slots.slots import Slot, SlotTable, SlotTimes
-from paglets.system.compute_slots.submitting import create_job
 
 TICK = 1.0
 """Seconds between looks at leases and the machine while there are jobs."""
@@ -134,24 +133,17 @@ class ComputeSlotsAgent(Paglet[SlotsState]):
         return self._due(expired, now)
 
     @provides(ops.SUBMIT)
-    def submit(self, order: ops.JobOrder) -> ops.Submitted:
-        """Make a job that lives from here on, unless it is known."""
-        book, now = self.state.book, time.time()
-        known = book.entries.get(order.job_id)
-        if known is not None:
-            return ops.Submitted(known.job, is_new=False)
-        book.require_room()
-        made = create_job(self.context, order, now)
-        note = ops.JobNote(
-            order.job_id,
-            order.class_name,
-            made.job,
-            home=self.context.host_name,
-            phase=ops.JobPhase.PLACING,
-            submitted_at=now,
+    def submit(self, order: ops.JobOrder) -> ops.Announced:
+        """Expect a job that is made here next, unless it is known."""
+        here = self.context.ref
+        job = PagletProxyRef(
+            here.host_url, order.job_id, host_id=here.host_id, host_name=self.context.host_name
         )
-        book.write(note, now)
-        return made
+        is_new = self.state.book.expect(order, job, time.time())
+        if not is_new:
+            job = self.state.book.entries[order.job_id].job
+        self._look_again()
+        return ops.Announced(is_new, job)
 
     @provides(ops.REQUEST)
     def request(self, request: ops.SlotRequest) -> ops.SlotAnswer:
@@ -188,9 +180,8 @@ class ComputeSlotsAgent(Paglet[SlotsState]):
     @provides(ops.NOTE)
     def note(self, note: ops.JobNote) -> ops.NoteAnswer:
         """Write down how far a job of this host is."""
-        is_cancelled = self.state.book.write(note, time.time())
         self._told.pop(note.job_id, None)
-        return ops.NoteAnswer(is_cancelled)
+        return self.state.book.write(note, time.time())
 
     @provides(ops.FORGET)
     def forget(self, name: ops.JobName) -> ops.Known:
@@ -242,15 +233,19 @@ class ComputeSlotsAgent(Paglet[SlotsState]):
     def _room(self) -> Room:
         if self._reader is None:
             me = self.context.mesh.lookup(self.context.host_name)
-            self._reader = RoomReader(
-                self.context.storage.work_dir(), self.state.limits, () if me is None else me.tags
-            )
+            limits = limits_of(self.context.properties, self.state.limits)
+            folder = self.context.storage.work_dir()
+            self._reader = RoomReader(folder, limits, () if me is None else me.tags)
         return self._reader.room()
 
     def _admit(self, now: float) -> None:
         for slot in self.state.table.admit(self._room(), self.state.times, now):
             needs = slot.request.needs
             self._record("granted", slot.request.job_id, f"has {needs.cores:g} cores")
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Have `run()` look at once for whom to tell, and when to look next."""
         self._has_news = True
         self.notify_state_changed()
 
@@ -335,5 +330,4 @@ class ComputeSlotsAgent(Paglet[SlotsState]):
     def _note_gone(self, job_id: str) -> None:
         with self._gone_lock:
             self._gone.add(job_id)
-        self._has_news = True
-        self.notify_state_changed()
+        self._look_again()

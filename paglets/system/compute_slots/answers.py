@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from paglets.model.errors import NotFoundError
+from paglets.model.sizes import size_text
 from paglets.system.compute_slots.book import BookEntry, JobBook
 from paglets.system.compute_slots.contract import (
     JobInfo,
@@ -22,7 +23,6 @@ from paglets.system.compute_slots.needs import (
     blockers,
     describe,
     finals,
-    size_text,
 )
 from paglets.system.compute_slots.slots import Slot, SlotTable, SlotTimes
 

@@ -7,9 +7,15 @@ here: slots (`slots.py`), telling jobs (`agent.py`).
 
 from dataclasses import dataclass, field
 
-from paglets.model.errors import FullError
+from paglets.model.errors import ConflictError, FullError
 from paglets.model.refs import PagletProxyRef
-from paglets.system.compute_slots.contract import JobNote, JobPhase
+from paglets.system.compute_slots.contract import (
+    NORMAL_PRIORITY,
+    JobNote,
+    JobOrder,
+    JobPhase,
+    NoteAnswer,
+)
 
 OPEN_LIMIT = 1000
 """Most jobs of one home that have not ended: its whole book is written at each change."""
@@ -35,6 +41,10 @@ class BookEntry:
     """Whose slot it has or waits for."""
     text: str = ""
     is_cancelled: bool = False
+    is_made: bool = True
+    """Whether there is a paglet of it: it was announced only, or is gone, if not."""
+    ticket: str = ""
+    """Of the submission it was made by."""
 
 
 @dataclass
@@ -61,9 +71,49 @@ class JobBook:
                 retry_after=30.0,
             )
 
-    def write(self, note: JobNote, now: float) -> bool:
-        """Write down how far a job is; return whether it is to end, and has not yet."""
+    def expect(self, order: JobOrder, home: PagletProxyRef, now: float) -> bool:
+        """Enter a job that is about to be made; return False if it is there already.
+
+        Args:
+            order: Which.
+            home: Where its paglet will be made.
+            now: Unix seconds.
+
+        Raises:
+            ConflictError: The id is that of a job of another class.
+            FullError: Too many have not ended.
+        """
+        entry = self.entries.get(order.job_id)
+        if entry is not None and entry.is_made:
+            if entry.class_name != order.class_name:
+                raise ConflictError(
+                    f"{order.job_id} is the id of a {entry.class_name}; choose another one",
+                    job_id=order.job_id,
+                )
+            return False
+        if entry is None or entry.phase.is_final:
+            self.require_room()
+        self.entries[order.job_id] = BookEntry(
+            class_name=order.class_name,
+            job=home,
+            home=home.host_name,
+            phase=JobPhase.PLACING,
+            priority=NORMAL_PRIORITY,
+            submitted_at=now,
+            since=now,
+            is_made=False,
+            ticket=order.ticket,
+        )
+        return True
+
+    def write(self, note: JobNote, now: float) -> NoteAnswer:
+        """Write down how far a job is; return whether it is to end, and has not yet.
+
+        Nothing is written of a surplus one.
+        """
         entry = self.entries.get(note.job_id)
+        if entry is not None and entry.is_made and entry.ticket != note.ticket:
+            return NoteAnswer(is_surplus=True)
         is_news = entry is None or entry.phase is not note.phase
         fresh = BookEntry(
             class_name=note.class_name,
@@ -76,12 +126,14 @@ class JobBook:
             host=note.host,
             text=note.text[:TEXT_LIMIT],
             is_cancelled=entry is not None and entry.is_cancelled and not note.phase.is_final,
+            is_made=not note.is_gone,
+            ticket=note.ticket,
         )
         if entry is not None and note.phase.is_final and is_news:
             del self.entries[note.job_id]  # to the end of the book
         self.entries[note.job_id] = fresh
         self._forget_oldest()
-        return fresh.is_cancelled
+        return NoteAnswer(fresh.is_cancelled)
 
     def cancel(self, job_id: str) -> bool:
         """Mark a job that is to end; return whether it is known and has not ended."""
@@ -92,9 +144,15 @@ class JobBook:
         return True
 
     def gone(self, job_id: str, now: float) -> None:
-        """Take note that a job's paglet is not there any more."""
+        """Take note that a job's paglet is not there any more, or never was."""
         entry = self.entries.get(job_id)
-        if entry is not None and not entry.phase.is_final:
+        if entry is None:
+            return
+        if not entry.is_made and not entry.phase.is_final:
+            del self.entries[job_id]  # whoever announced it did not come to make it
+            return
+        entry.is_made = False
+        if not entry.phase.is_final:
             entry.phase = JobPhase.CANCELLED if entry.is_cancelled else JobPhase.FAILED
             entry.since, entry.text = now, "its paglet is gone: somebody has disposed of it"
             entry.is_cancelled = False

@@ -95,17 +95,15 @@ class JobWishes:
 
 @dataclass(frozen=True)
 class JobOrder:
-    """Submit a job to this host, its home from now on."""
+    """Announce a job to its home, before its paglet is made there."""
 
     job_id: str
-    """Its agent id. A second order with the same one changes nothing."""
+    """Its agent id."""
     class_name: str
     """`module:QualName` of a ComputeJob."""
-    state: dict[str, JsonValue] = field(default_factory=dict)
-    """Fields of its State; those left out take their defaults."""
-    wishes: JobWishes = field(default_factory=JobWishes)
-    report_to: PagletProxyRef | None = None
-    """Paglet that is sent a JobReport when it has ended."""
+    ticket: str = ""
+    """Another one for each attempt to submit it, and in the job's record: of several jobs that are
+    made under one id, the first that speaks is it."""
 
     def __post_init__(self) -> None:
         parse_name(self.job_id, what="job id")
@@ -113,12 +111,13 @@ class JobOrder:
 
 
 @dataclass(frozen=True)
-class Submitted:
-    """A job is durable at its home."""
+class Announced:
+    """A job's home expects it."""
 
-    job: PagletProxyRef
     is_new: bool
-    """False: it was known already."""
+    """False: it is there already, and must not be made again."""
+    job: PagletProxyRef
+    """Where it is, or will be made."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +208,10 @@ class JobNote:
     """Why it is not further, or how it failed."""
     priority: int = NORMAL_PRIORITY
     submitted_at: float = 0.0
+    ticket: str = ""
+    """As in its JobOrder."""
+    is_gone: bool = False
+    """Its paglet is about to be no more."""
 
 
 @dataclass(frozen=True)
@@ -216,6 +219,9 @@ class NoteAnswer:
     """What the host knows of it beyond."""
 
     is_cancelled: bool = False
+    """It is to end."""
+    is_surplus: bool = False
+    """Another one was made under its id before: it is to vanish, and has done nothing yet."""
 
 
 @dataclass(frozen=True)
@@ -364,7 +370,7 @@ def require_priority(priority: int) -> None:
         raise InvalidRequestError(f"priority is {priority}; a job's is 1 to 10")
 
 
-SUBMIT = ServiceOperation("submit", JobOrder, Submitted)
+SUBMIT = ServiceOperation("submit", JobOrder, Announced)
 REQUEST = ServiceOperation("request", SlotRequest, SlotAnswer)
 RENEW = ServiceOperation("renew", Renewal, SlotAnswer)
 RELEASE = ServiceOperation("release", JobName, Known)

@@ -13,22 +13,25 @@ from paglets.agent.servicehandle import ServiceHandle
 from paglets.agent.services import Services
 from paglets.model.enums import ServiceScope
 from paglets.model.errors import (
+    AgentIdTakenError,
     ConflictError,
     DeadlineError,
     HandlerError,
     HostUnreachableError,
+    InvalidRequestError,
+    PagletsError,
+    StateError,
     UnavailableError,
 )
 from paglets.model.message import JsonValue, Message
 from paglets.model.names import new_id
 from paglets.model.refs import PagletProxyRef
 from paglets.system.compute_slots.contract import (
-    CANCEL,
     COMPUTE_SLOTS,
+    FORGET,
     OUTCOME,
     STATUS,
     SUBMIT,
-    WHY,
     HostQuery,
     JobInfo,
     JobName,
@@ -38,6 +41,8 @@ from paglets.system.compute_slots.contract import (
     JobWishes,
     WhyAnswer,
 )
+from paglets.system.compute_slots.overview import MeshJobs
+from paglets.system.compute_slots.record import JobRecord
 
 T = TypeVar("T")
 
@@ -56,20 +61,33 @@ class Outside(Protocol):
     def services(self) -> Services:
         """Finds services."""
 
-    def proxy(self, paglet: PagletProxyRef) -> PagletProxy:
+    def proxy(self, paglet: str | PagletProxyRef) -> PagletProxy:
         """Return a proxy of a paglet."""
+
+    def create(
+        self,
+        cls_or_name: type | str,
+        state: object | None = None,
+        host: str | None = None,
+        agent_id: str | None = None,
+    ) -> PagletProxy:
+        """Create a paglet."""
 
 
 class JobHandle:
     """A job that was submitted. Its calls block. Made by `submit_job`.
 
     Args:
+        mesh: Finds the job on other hosts.
         slots: The `compute-slots` of its home.
         proxy: Of the job.
         is_new: Whether it was made by this submission.
     """
 
-    def __init__(self, slots: ServiceHandle, proxy: PagletProxy, *, is_new: bool) -> None:
+    def __init__(
+        self, mesh: MeshJobs, slots: ServiceHandle, proxy: PagletProxy, *, is_new: bool
+    ) -> None:
+        self._mesh = mesh
         self._slots = slots
         self._proxy = proxy
         self.is_new = is_new
@@ -85,7 +103,7 @@ class JobHandle:
         return self._proxy.ref()
 
     def status(self) -> JobInfo:
-        """Return what its home knows of it; where it is queued its host knows more.
+        """Return what its home knows of it; `why` asks the host too where it waits.
 
         Raises:
             NotFoundError: Its outcome was given up, some time after it ended.
@@ -93,13 +111,16 @@ class JobHandle:
         return self._slots.call(STATUS, JobName(self.job_id), timeout=ANSWER_SECONDS)
 
     def why(self) -> WhyAnswer:
-        """Return why it is not further, as its home knows; raises as `status`."""
-        return self._slots.call(WHY, JobName(self.job_id), timeout=ANSWER_SECONDS)
+        """Return why it is not further, as the host says that knows most; raises as `status`."""
+        return self._mesh.why(self.job_id)
 
     def cancel(self) -> bool:
         """Have it end, as soon as it hears of it; return False if it has ended already."""
-        name = JobName(self.job_id)
-        return self._slots.call(CANCEL, name, timeout=ANSWER_SECONDS).is_known
+        try:
+            self._mesh.cancel(self.job_id)
+        except ConflictError:
+            return False
+        return True
 
     def wait(self, timeout: float) -> JobOutcome:
         """Return how it ended, waiting for it; its home may be restarted meanwhile.
@@ -115,9 +136,7 @@ class JobHandle:
         while True:
             phase = self._phase()
             if phase is not None and phase.is_final:
-                return self._proxy.send(
-                    Message.of(HostQuery(), kind=OUTCOME.name), JobOutcome, timeout=ANSWER_SECONDS
-                )
+                return outcome_of(self._proxy)
             left = deadline - time.monotonic()
             if left <= 0:
                 raise DeadlineError(
@@ -156,7 +175,7 @@ class JobHandle:
             return None  # it is being restarted; the deadline counts
 
 
-def submit_job(
+def submit_job(  # noqa: PLR0913 - each says another thing of the job, by name
     at: PagletContext | Outside,
     job_class: type | str,
     state: object | None = None,
@@ -164,8 +183,9 @@ def submit_job(
     job_id: str | None = None,
     wishes: JobWishes | None = None,
     report_to: PagletProxyRef | None = None,
+    home: str | None = None,
 ) -> JobHandle:
-    """Submit a job to the host of a paglet, or the entry host of a client: its home.
+    """Submit a job to its home, the host to which it comes back with its outcome.
 
     Args:
         at: `self.context` of a paglet, or what `paglets.connect` returned.
@@ -175,25 +195,97 @@ def submit_job(
             again. None for a new one.
         wishes: What it needs, if not what its class says.
         report_to: A paglet that is sent a JobReport when it has ended.
+        home: Name of a host; None for the host of the paglet, or the entry host of the client.
 
     Raises:
         ServiceNotFoundError: That host has no `compute-slots`.
-        ForbiddenError: It does not allow the class.
-        InvalidRequestError: The class is no ComputeJob, or the state does not fit.
+        ClassNotAllowedError: It does not allow the class.
+        ClassLoadError: The class cannot be imported there.
+        InvalidRequestError: It is no ComputeJob.
+        StateError: The state does not fit it.
         FullError: Too many jobs submitted there have not ended.
         ConflictError: `job_id` belongs to another paglet.
     """
-    slots = at.services.require(COMPUTE_SLOTS, scope=ServiceScope.LOCAL)
+    slots = _slots_of(at, home)
     order = JobOrder(
         job_id=job_id or f"job-{new_id()[:12]}",
         class_name=job_class if isinstance(job_class, str) else class_name_of(job_class),
-        state=_fields_of(state),
+        ticket=new_id()[:12],
+    )
+    record = JobRecord(
+        home=slots.record.host_name,
         wishes=wishes or JobWishes(),
         report_to=report_to,
+        ticket=order.ticket,
+        submitted_at=time.time(),
     )
-    made = slots.call(SUBMIT, order, timeout=SUBMIT_SECONDS)
-    proxy = at.resolve(made.job) if isinstance(at, PagletContext) else at.proxy(made.job)
-    return JobHandle(slots, proxy, is_new=made.is_new)
+    return _submit(at, slots, order, {**_fields_of(state), "job": msgspec.to_builtins(record)})
+
+
+def _slots_of(at: PagletContext | Outside, home: str | None) -> ServiceHandle:
+    if home is None:
+        return at.services.require(COMPUTE_SLOTS, scope=ServiceScope.LOCAL)
+    return at.services.require(COMPUTE_SLOTS, host=home)
+
+
+def _submit(
+    at: PagletContext | Outside,
+    slots: ServiceHandle,
+    order: JobOrder,
+    state: dict[str, JsonValue],
+) -> JobHandle:
+    # Announced first: from then on nobody else makes it, wherever it has gone meanwhile.
+    announced = slots.call(SUBMIT, order, timeout=SUBMIT_SECONDS)
+    is_new = announced.is_new
+    if is_new:
+        try:
+            is_new = _make(at, order, state, slots.record.host_name)
+        except PagletsError:
+            slots.call(FORGET, JobName(order.job_id), timeout=ANSWER_SECONDS)
+            raise
+    job = announced.job
+    proxy = at.resolve(job) if isinstance(at, PagletContext) else at.proxy(job)
+    return JobHandle(MeshJobs(at.services), slots, proxy, is_new=is_new)
+
+
+def _make(
+    at: PagletContext | Outside, order: JobOrder, state: dict[str, JsonValue], home: str
+) -> bool:
+    """Create the paglet of a job; return False if it is there already."""
+    try:
+        at.create(order.class_name, state, host=home, agent_id=order.job_id)
+    except AgentIdTakenError as error:
+        # It was made by a submission whose end was lost, unless it is no such job at all.
+        found = (
+            at.proxies.get(order.job_id, home)
+            if isinstance(at, PagletContext)
+            else at.proxy(order.job_id)
+        )
+        class_name = found.info().class_name
+        if class_name != order.class_name:
+            raise ConflictError(
+                f"{order.job_id} is the id of a {class_name}; choose another one",
+                job_id=order.job_id,
+            ) from error
+        return False
+    except StateError as error:
+        if error.field == "job":
+            raise InvalidRequestError(
+                f"{order.class_name} is no ComputeJob: extend ComputeJob[TheState], with "
+                "`class TheState(JobState)`"
+            ) from error
+        raise
+    return True
+
+
+def outcome_of(job: PagletProxy) -> JobOutcome:
+    """Return how a job ended, as it says itself; it is woken.
+
+    Raises:
+        ConflictError: It has not ended.
+    """
+    message = Message.of(HostQuery(), kind=OUTCOME.name)
+    return job.send(message, JobOutcome, timeout=ANSWER_SECONDS)
 
 
 def require_done(job_id: str, outcome: JobOutcome) -> JobOutcome:
@@ -221,7 +313,9 @@ def _fields_of(state: object | None) -> dict[str, JsonValue]:
     if state is None:
         return {}
     if isinstance(state, Mapping):
+        if "job" in state:
+            raise InvalidRequestError("`job` is the job's own record; leave it out of the state")
         return dict(state)
     found: dict[str, JsonValue] = msgspec.json.decode(encode_initial_state(state))
-    found.pop("job", None)
+    del found["job"]
     return found

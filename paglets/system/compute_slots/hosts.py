@@ -25,6 +25,7 @@ from paglets.system.compute_slots.contract import (
     JobName,
     JobNote,
     JobPhase,
+    NoteAnswer,
     Offer,
     Renewal,
     SlotAnswer,
@@ -85,12 +86,10 @@ class SlotHosts:
         """Give up the slot or place at a host; where it does not answer its lease ends."""
         self._ask(host, RELEASE, JobName(self._context.agent_id))
 
-    def note(self, host: str, phase: JobPhase, text: str = "") -> bool | None:
-        """Tell a host how far the job is.
-
-        Returns:
-            Whether it is to end; None where the host did not answer.
-        """
+    def note(
+        self, host: str, phase: JobPhase, text: str = "", *, is_gone: bool = False
+    ) -> NoteAnswer | None:
+        """Tell a host how far the job is; None: it did not answer."""
         note = JobNote(
             job_id=self._context.agent_id,
             class_name=self._class_name,
@@ -101,9 +100,10 @@ class SlotHosts:
             text=text,
             priority=self._terms.priority,
             submitted_at=self._job.submitted_at,
+            ticket=self._job.ticket,
+            is_gone=is_gone,
         )
-        answer = self._ask(host, NOTE, note)
-        return None if answer is None else answer.is_cancelled
+        return self._ask(host, NOTE, note)
 
     def forget(self, host: str) -> None:
         """Have a host forget what it was told of the job."""

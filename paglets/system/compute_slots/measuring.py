@@ -8,11 +8,12 @@ without psutil, so that a host at rest pays little for it. Not here: what the fi
 import os
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from paglets.model.errors import InvalidRequestError
+from paglets.model.sizes import parse_size
 from paglets.system.cgroup import CgroupLimits, cgroup_limits
 from paglets.system.compute_slots.needs import Room
 from paglets.system.machine import cpus_allowed, least, memory, usable_cores
@@ -37,6 +38,33 @@ class HostLimits:
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise InvalidRequestError(f"the limit {name} of compute-slots is {value}")
+
+
+PROPERTIES = {
+    "compute-cores": "cores",
+    "compute-memory": "memory_bytes",
+    "compute-temp": "temp_bytes",
+    "compute-max-load": "max_load_per_cpu",
+}
+"""Properties of a host that set its limits, such as `--property compute-cores=2`."""
+
+
+def limits_of(properties: Mapping[str, str], otherwise: HostLimits) -> HostLimits:
+    """Return the limits that a host's properties set; those they leave out are as `otherwise`.
+
+    Raises:
+        InvalidRequestError: A property is no number, or no size.
+    """
+    found: dict[str, float | int] = {}
+    for name, field in PROPERTIES.items():
+        text = properties.get(name)
+        if text is None:
+            continue
+        try:
+            found[field] = parse_size(text) if field.endswith("_bytes") else float(text)
+        except ValueError as error:
+            raise InvalidRequestError(f"property {name} of this host: {error}") from error
+    return replace(otherwise, **found)  # type: ignore[arg-type]  # fields by name
 
 
 class RoomReader:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from paglets.model.errors import InvalidRequestError
+from paglets.model.sizes import size_text
 
 LEAST_CORES = 0.01
 """Least share of a core that a job may ask for."""
@@ -203,8 +204,11 @@ def _describe_lack(blocker: Blocker, holders: Sequence[str]) -> str:
         needed, free, total = f"{blocker.needed:g} cores", f"{blocker.free:g}", f"{blocker.total:g}"
     else:
         what = "memory" if blocker.kind is BlockerKind.MEMORY else "temp space"
-        needed = f"{size_text(blocker.needed)} of {what}"
-        free, total = size_text(blocker.free), size_text(blocker.total)
+        needed, free, total = map(size_text, (blocker.needed, blocker.free, blocker.total))
+        if needed in {free, total}:  # so near that only bytes tell them apart
+            figures = (blocker.needed, blocker.free, blocker.total)
+            needed, free, total = (f"{each:.0f} B" for each in figures)
+        needed = f"{needed} of {what}"
     if blocker.is_final:
         return f"needs {needed}, the host has {total} for jobs"
     text = f"needs {needed}, {free} of {total} are free"
@@ -220,12 +224,3 @@ def listed(jobs: Sequence[str]) -> str:
         return f"job {named} is"
     more = f" and {len(jobs) - NAMED} more" if len(jobs) > NAMED else ""
     return f"jobs {named}{more} are"
-
-
-def size_text(amount: float) -> str:
-    """Return an amount of bytes in the unit that suits it."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            return f"{amount:.0f} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} TiB"

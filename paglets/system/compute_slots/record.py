@@ -25,6 +25,10 @@ class JobRecord:
     """Name of the host to which it returns; the one where it was made, if empty."""
     wishes: JobWishes = field(default_factory=JobWishes)
     report_to: PagletProxyRef | None = None
+    ticket: str = ""
+    """Of its submission; empty where its paglet was made without one."""
+    is_expected: bool = False
+    """Whether its home has said that it is the one that was submitted."""
     submitted_at: float = 0.0
     host: str = ""
     """Host whose slot it has or waits for."""

@@ -47,6 +47,8 @@ class Steps(Generic[S]):
         self._job = paglet.state.job
         self.is_computing = False
         """Whether `compute()` runs in this process; set by the thread that runs it."""
+        self.is_surplus = False
+        """Whether another job was made under its id before."""
         self.lease_seconds = 0.0
         """How long the slot is kept without another word."""
 
@@ -114,12 +116,14 @@ class Steps(Generic[S]):
     def disposed(self) -> None:
         """Tell the hosts that the job is no more."""
         job = self._job
+        if self.is_surplus:
+            return
         if job.outcome is not None:
             self._hosts.forget(job.home)
             return
         if job.host:
             self._hosts.release(job.host)
-        self._hosts.note(job.home, JobPhase.CANCELLED, "somebody has disposed of it")
+        self._hosts.note(job.home, JobPhase.CANCELLED, "somebody has disposed of it", is_gone=True)
 
     def _account_for_death(self) -> None:
         """Count an attempt that was cut off by the end of its process, but not of its host."""
@@ -146,7 +150,14 @@ class Steps(Generic[S]):
         if job.host:
             self._hosts.release(job.host)
             job.host = ""
-        if self._hosts.note(job.home, JobPhase.PLACING):
+        noted = self._hosts.note(job.home, JobPhase.PLACING)
+        if noted is not None and noted.is_surplus and not job.is_expected:
+            self.is_surplus = True
+            self._paglet.dispose()
+        if noted is None and job.ticket and not job.is_expected:
+            self._pause()
+        job.is_expected = True
+        if noted is not None and noted.is_cancelled:
             job.is_cancelled = True
             return
         offers, reasons = self._hosts.offers()

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -172,3 +173,30 @@ class Collector(Paglet[CollectorState]):
 
 class Ordinary(Paglet[CollectorState]):
     """No job at all."""
+
+
+@dataclass
+class TinyState(JobState):
+    ledger: Path = field(default_factory=Path)
+    number: int = 0
+    seconds: float = 0.05
+
+
+class Tiny(ComputeJob[TinyState]):
+    """Squares a number, and writes down when it did."""
+
+    needs = Needs(cores=0.25)
+
+    def note(self, what: str) -> None:
+        line = f"{what} {self.agent_id} {self.context.host_name} {time.monotonic_ns()}\n"
+        fd = os.open(self.state.ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        try:
+            os.write(fd, line.encode())
+        finally:
+            os.close(fd)
+
+    def compute(self) -> int:
+        self.note("begin")
+        threading.Event().wait(self.state.seconds)  # the work
+        self.note("end")
+        return self.state.number**2

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from paglets.testing.localmesh import LocalMesh
-from tests.process.compute.stage import AGENTS, Stage
+from tests.process.compute.stage import AGENTS, PRELOAD, Stage
 
 
 @pytest.fixture(scope="package")
 def mesh() -> Iterator[LocalMesh]:
     """Two hosts of one core for jobs each; who ends one starts it again."""
-    with LocalMesh(2, agents=AGENTS) as running:
+    with LocalMesh(2, agents=AGENTS, preload=PRELOAD) as running:
         for host in running:
             Stage.give_slots(host, cores=1.0)
         yield running

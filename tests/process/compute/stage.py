@@ -38,6 +38,8 @@ AGENTS = Path(__file__).parents[2] / "agents" / "compute"
 PATIENCE = 20.0
 """Seconds for anything on a busy machine."""
 AGENT = "paglets.system.compute_slots.agent:ComputeSlotsAgent"
+PRELOAD = ("paglets.system.compute_slots.agent", "paglets.system.compute_slots.job")
+"""As a host does that has the resident by launch.toml."""
 
 
 class Stage:
@@ -132,6 +134,16 @@ class Stage:
     def kill_process(self, pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
+    def pause_process(self, pid: int) -> None:
+        os.kill(pid, signal.SIGSTOP)
+
+    def resume_process(self, pid: int) -> None:
+        os.kill(pid, signal.SIGCONT)
+
+    def again(self, job: JobHandle) -> JobHandle:
+        """Return a new handle of a job, after its home was restarted."""
+        return self.submit("Gate", job_id=job.job_id)
+
     def slots(self, name: str) -> ServiceHandle:
         """Return the compute-slots of a host."""
         found = self.mesh[name].client.services.require(COMPUTE_SLOTS, scope=ServiceScope.LOCAL)
@@ -154,6 +166,11 @@ class Stage:
         except NotFoundError:
             return True
         return False
+
+    def phase(self, host: str, job: JobHandle) -> JobPhase | None:
+        """Return the phase of a job that has not ended, as a host knows."""
+        found = self.jobs(self.mesh[host]).get(job.job_id)
+        return None if found is None else found.phase
 
     def statistics(self, name: str) -> SlotStatistics:
         return self.slots(name).call(STATISTICS, HostQuery())

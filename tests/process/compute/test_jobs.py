@@ -3,8 +3,9 @@
 import pytest
 
 from paglets import (
+    ClassLoadError,
+    ClassNotAllowedError,
     ConflictError,
-    ForbiddenError,
     HandlerError,
     InvalidRequestError,
     JobPhase,
@@ -144,8 +145,8 @@ def test_why_names_who_holds_what_a_job_waits_for(stage: Stage):
     ("name", "state", "error", "text"),
     [
         ("jobs:Ordinary", {}, InvalidRequestError, "no ComputeJob"),
-        ("jobs:Nobody", {}, InvalidRequestError, "Nobody"),
-        ("os:Path", {}, ForbiddenError, "allowed"),
+        ("jobs:Nobody", {}, ClassLoadError, "Nobody"),
+        ("os:Path", {}, ClassNotAllowedError, "allowed"),
         ("jobs:Sum", {"numbers": "none"}, StateError, "numbers"),
         ("jobs:Sum", {"more": 1}, StateError, "more"),
         ("jobs:Sum", {"job": {}}, InvalidRequestError, "own record"),

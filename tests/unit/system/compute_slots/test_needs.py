@@ -12,7 +12,6 @@ from paglets.system.compute_slots.needs import (
     describe,
     finals,
     fits_beside,
-    size_text,
 )
 from tests.unit.system.compute_slots.support import MIB, room
 
@@ -146,6 +145,12 @@ def test_jobs_fit_together_only_where_every_sum_fits():
             [],
             "needs 3.0 GiB of temp space, the host has 1.0 GiB for jobs",
         ),
+        (
+            Blocker(BlockerKind.MEMORY, 2**30 + 9, 2**30, 4 * 2**30, is_held=True),
+            ["a"],
+            "needs 1073741833 B of memory, 1073741824 B of 4294967296 B are free until job a is "
+            "over",
+        ),
         (Blocker(BlockerKind.LOAD, 0.8, 1.4), [], "load per CPU 1.40 is over 0.8"),
         (Blocker(BlockerKind.TAGS, missing=("gpu", "ssd")), [], "the host has no tag gpu, ssd"),
         (Blocker(BlockerKind.ORDER, missing=("big",)), [], "job big is served first"),
@@ -153,17 +158,3 @@ def test_jobs_fit_together_only_where_every_sum_fits():
 )
 def test_a_blocker_is_told_with_its_figures(blocker, holders, text):
     assert describe(blocker, holders) == text
-
-
-@pytest.mark.parametrize(
-    ("amount", "text"),
-    [
-        (0, "0 bytes"),
-        (1023, "1023 bytes"),
-        (1536, "1.5 KiB"),
-        (2**31, "2.0 GiB"),
-        (2**41, "2.0 TiB"),
-    ],
-)
-def test_amounts_are_told_in_the_unit_that_suits(amount, text):
-    assert size_text(amount) == text
