@@ -1,15 +1,19 @@
 """How loaded this host is, as its peers are told. Pure but for one look at the machine.
 
 Load per usable CPU in coarse steps: it changes rarely, and each change costs every host a record.
-`choice.py` compares it.
+The steps are proportions, because a busy machine's load swings by more than an idle one's has.
+`choice.py` compares them.
 """
 
 import contextlib
+import math
 import os
 from pathlib import Path
 
-LOAD_STEPS_PER_CPU = 4
-"""Steps of load that are told apart."""
+LOAD_IDLE = 0.25
+"""Load per CPU below which steps are differences rather than proportions."""
+LOAD_FACTOR = 1.5
+"""From one step to the next, well above `LOAD_IDLE`."""
 LOAD_STEP_MOST = 127
 """Where it is not told any more how much is too much; also what one byte holds."""
 
@@ -17,14 +21,14 @@ _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def load_step(load: float, told: int | None = None) -> int:
-    """Return a load per usable CPU in steps.
+    """Return a load per usable CPU in steps: 0 at rest, 4 where it is 1, 7 where it is 4.
 
     Args:
         load: Runnable threads per CPU.
         told: The step last told, which is kept while `load` is within three quarters of a step:
             at a border it would else be another one at every look.
     """
-    steps = load * LOAD_STEPS_PER_CPU
+    steps = math.log1p(load / LOAD_IDLE) / math.log(LOAD_FACTOR)
     if told is not None and abs(steps - told) < 0.75:
         return told
     return min(LOAD_STEP_MOST, max(0, round(steps)))

@@ -13,20 +13,29 @@ from paglets.runtime.load import (
 
 
 @pytest.mark.parametrize(
-    ("load", "step"), [(0.0, 0), (0.1, 0), (0.25, 1), (1.0, 4), (2.1, 8), (1000.0, LOAD_STEP_MOST)]
+    ("load", "step"), [(0.0, 0), (0.05, 0), (0.15, 1), (0.25, 2), (1.0, 4), (4.0, 7), (16.0, 10)]
 )
-def test_a_load_is_told_in_quarters_of_a_cpu(load, step):
+def test_a_load_is_told_in_steps_that_grow_with_it(load, step):
     assert load_step(load) == step
     assert decode_load(encode_load(step)) == step
 
 
 def test_a_load_at_the_border_of_two_steps_is_not_told_again_and_again():
     step, told = 0, []
-    for load in (0.12, 0.13, 0.12, 0.14, 0.11, 0.13):
+    for load in (0.05, 0.06, 0.05, 0.07, 0.05, 0.06):
         before, step = step, load_step(load, step)
         told.append(step != before)
     assert not any(told)
     assert load_step(0.2, 0) == 1
+
+
+def test_a_busy_machine_whose_load_swings_by_a_fifth_tells_nothing():
+    step = load_step(4.0)
+    assert {load_step(load, step) for load in (3.3, 3.6, 4.4, 4.8)} == {step}
+
+
+def test_a_load_beyond_all_measure_still_fits_its_byte():
+    assert load_step(1e30) == LOAD_STEP_MOST
 
 
 @pytest.mark.parametrize("payload", [b"", b"ab"])
