@@ -96,7 +96,7 @@ class SlotHosts:
             job=self._context.ref,
             home=self._job.home,
             phase=phase,
-            host=self._job.host,
+            host=self._job.host if self._job.outcome is None else self._job.outcome.host,
             text=text,
             priority=self._terms.priority,
             submitted_at=self._job.submitted_at,

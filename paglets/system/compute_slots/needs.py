@@ -201,7 +201,12 @@ def describe(blocker: Blocker, holders: Sequence[str] = ()) -> str:
 
 def _describe_lack(blocker: Blocker, holders: Sequence[str]) -> str:
     if blocker.kind is BlockerKind.CORES:
-        needed, free, total = f"{blocker.needed:g} cores", f"{blocker.free:g}", f"{blocker.total:g}"
+        word = "core" if blocker.needed == 1 else "cores"
+        needed, free, total = (
+            f"{blocker.needed:g} {word}",
+            f"{blocker.free:g}",
+            f"{blocker.total:g}",
+        )
     else:
         what = "memory" if blocker.kind is BlockerKind.MEMORY else "temp space"
         needed, free, total = map(size_text, (blocker.needed, blocker.free, blocker.total))

@@ -26,6 +26,7 @@ def test_a_job_computes_once_and_its_result_is_at_home_for_all_who_ask(stage: St
     outcome = job.wait(PATIENCE)
     assert (outcome.phase, outcome.attempts) == (JobPhase.DONE, 1)
     assert stage.where(job)[0] == "alpha"
+    assert job.status().host == outcome.host
 
 
 def test_a_result_may_be_a_dataclass(stage: Stage):
@@ -137,7 +138,7 @@ def test_why_names_who_holds_what_a_job_waits_for(stage: Stage):
     holder = running if stage.begun(running)[0][0] == place else other
     answer = stage.why(place, waiting)
     assert [each.kind for each in answer.blockers] == [BlockerKind.CORES]
-    assert answer.reasons == (f"needs 1 cores, 0 of 1 are free until job {holder.job_id} is over",)
+    assert answer.reasons == (f"needs 1 core, 0 of 1 are free until job {holder.job_id} is over",)
     assert stage.why(place, holder).reasons[0].startswith("has 1 of 1 cores for ")
 
 

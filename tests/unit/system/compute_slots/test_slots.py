@@ -136,6 +136,16 @@ def test_who_leaves_room_for_the_next_one_is_granted_all_the_same():
     assert host.end("running") == ["big"]
 
 
+def test_those_that_pass_the_next_one_leave_room_for_it_together():
+    host = Host(room(6))
+    host.ask("running", cores=3)
+    host.ask("big", cores=5)
+    host.later(TIMES.patience)
+    assert host.ask("small", cores=1) is SlotStatus.GRANTED
+    assert host.ask("another", cores=1) is SlotStatus.QUEUED
+    assert host.end("running") == ["big"]
+
+
 def test_who_waits_for_anything_but_jobs_holds_nobody_up(host):
     host.room = room(4, load_per_cpu=2.0)
     host.ask("calm", cores=4, max_load_per_cpu=1.0)
