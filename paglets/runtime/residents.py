@@ -6,7 +6,6 @@ listed, one waker starts it while further calls wait, and no process runs meanwh
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -128,11 +127,21 @@ class Residents:
         that goes on in the background.
         """
         await self._rows.retire(frozenset(self._residents))
-        self.ensure()
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_PREPARE_TIMEOUT):
-                for each in self._residents.values():
-                    await each.listed.wait()
+                # Lazy ones first: an eager one may call them as soon as it runs.
+                for is_lazy in (True, False):
+                    await self._bring_up(is_lazy=is_lazy)
+        except TimeoutError:
+            self.ensure()
+
+    async def _bring_up(self, *, is_lazy: bool) -> None:
+        """Set up the residents of one kind and wait until all their services are listed."""
+        kind = [each for each in self._residents.values() if each.is_lazy == is_lazy]
+        for each in kind:
+            self._tasks.start(self._set_up(each), f"resident {each.agent_id}")
+        for each in kind:
+            await each.listed.wait()
 
     async def run(self) -> None:
         """Look after lazy residents for as long as the host runs."""

@@ -27,13 +27,13 @@ from paglets.system.mesh_info.contract import (
 )
 from paglets.system.mesh_info.glancing import Glancer
 from paglets.system.mesh_info.pacing import (
-    GLANCE_INTERVAL,
     Glance,
     Known,
     is_sample_due,
     is_telling_due,
+    pause_after,
 )
-from paglets.system.mesh_info.ranking import REST_INTERVAL, Candidate, rank
+from paglets.system.mesh_info.ranking import Candidate, rank
 from paglets.system.server_info.contract import GAUGES, SERVER_INFO, Gauges, Now
 
 KIND = "mesh-info"
@@ -57,9 +57,10 @@ class MeshInfoAgent(Paglet[None]):
     def run(self) -> None:
         """Watch this host and tell the mesh of it."""
         glancer = Glancer(self.context.storage.work_dir())
-        pause = 0.0
+        pause, failures = 0.0, 0
         while not self.sleep(pause):
-            pause = GLANCE_INTERVAL if self._look(glancer.look) else REST_INTERVAL
+            failures = 0 if self._look(glancer.look) else failures + 1
+            pause = pause_after(failures)
 
     def _look(self, look: Callable[[], Glance]) -> bool:
         """Sample and tell what is due; return False where that failed."""

@@ -11,6 +11,8 @@ from paglets.system.mesh_info.ranking import REST_INTERVAL
 
 GLANCE_INTERVAL = 10.0
 """Seconds between two glances, and the least between two samples."""
+FIRST_RETRY = 1.0
+"""Seconds until a glance that failed is tried again the first time; doubled each time."""
 INTEREST_SECONDS = 60.0
 """For how long after a question figures are sampled at every glance."""
 SAMPLE_INTERVAL = 300.0
@@ -42,6 +44,18 @@ class Known:
     confirmed_at: float = field(default=0.0)
     """When a glance has last shown no change since."""
     told_at: float = field(default=0.0)
+
+
+def pause_after(failures: int) -> float:
+    """Return the seconds until the next glance.
+
+    Args:
+        failures: Glances in a row that ended in an error; a host that is starting or busy is soon
+            fine, one that stays in trouble is not to be troubled more.
+    """
+    if failures == 0:
+        return GLANCE_INTERVAL
+    return min(REST_INTERVAL, FIRST_RETRY * 2.0 ** min(failures - 1, 10))
 
 
 def is_sample_due(known: Known | None, glance: Glance, now: float, asked_at: float) -> bool:

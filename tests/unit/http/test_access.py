@@ -17,7 +17,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 OPEN = {("GET", entry.path) for entry in ROUTES if entry.pool is Pool.OPEN}
 PATHS = sorted({entry.path for entry in ROUTES} | {"/hosts/beta/agents", "/", "/none", "/agents/"})
 CASES = [
-    (method, path.format(agent_id="a1", transfer_id="t1", name="beta"))
+    (method, path.format(agent_id="a1", transfer_id="t1", name="beta", service="s"))
     for path in PATHS
     for method in METHODS
     if (method, path) not in OPEN

@@ -120,6 +120,16 @@ async def test_an_eager_one_runs_from_the_start(bench, residents):
     assert bench.row(ID).status is PagletStatus.ACTIVE
 
 
+async def test_an_eager_one_finds_every_lazy_one_listed_as_soon_as_it_runs(bench, residents):
+    lazy = [replace(LAZY, agent_id=f"lazy-{n}") for n in range(3)]
+    await residents(EAGER, *lazy).prepare()
+    assert [birth.agent_id for birth in bench.starter.births][:3] == [
+        "lazy-0",
+        "lazy-1",
+        "lazy-2",
+    ]
+
+
 async def test_the_next_start_of_the_host_finds_the_row_and_makes_no_other(bench, residents):
     birth = make_row(PagletStatus.ACTIVE, agent_id=ID, launched=Launched.RESIDENT)
     await bench.put(birth)

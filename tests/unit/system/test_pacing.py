@@ -18,6 +18,7 @@ from paglets.system.mesh_info.pacing import (
     is_change,
     is_sample_due,
     is_telling_due,
+    pause_after,
 )
 from paglets.system.mesh_info.ranking import REST_INTERVAL
 from tests.unit.system.test_ranking import FIGURES, GIB
@@ -100,3 +101,9 @@ def test_a_glance_sees_how_much_of_a_quota_is_used(monkeypatch, tmp_path: Path):
     first, second, third = glancer.look(), glancer.look(), glancer.look()
     assert (first.load_per_cpu, second.load_per_cpu, third.load_per_cpu) == (0.0, 0.8, 0.0)
     assert first.memory_available_bytes == 1000
+
+
+def test_what_failed_is_tried_again_soon_and_then_ever_more_seldom():
+    assert pause_after(0) == GLANCE_INTERVAL
+    assert [pause_after(n) for n in (1, 2, 3, 4, 5)] == [1.0, 2.0, 4.0, 8.0, 16.0]
+    assert pause_after(6) == pause_after(10_000) == REST_INTERVAL
