@@ -1,5 +1,6 @@
 """Residents on real hosts: there at the start, back after a crash, asleep when not needed."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -7,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from paglets import Message, PagletProxy
+from paglets.cli.root import root
 from paglets.model.errors import HandlerError, PinnedError
 from paglets.model.launch import LaunchPlan
 from paglets.testing.localhost import LocalHost
@@ -172,3 +175,34 @@ def test_the_built_in_services_are_there_as_soon_as_a_host_is_ready() -> None:
         wait_status(alpha, "mesh-info.alpha", "active")
         wait_status(alpha, "compute-slots.alpha", "active")
         assert alpha.observer.health().warnings == ()
+
+
+@pytest.mark.slow
+def test_a_host_killed_while_it_makes_a_resident_has_it_once(book: Path) -> None:
+    launch = LAUNCH.format(book=book)
+    kill = {"alpha": "resident.after_commit=kill9"}
+    mesh = LocalMesh(1, agents=AGENTS, launch=launch, failpoints=kill)
+    try:
+        alpha = mesh["alpha"]
+        alpha.start(wait=False, failpoints=kill["alpha"])
+        alpha.wait_gone()
+        alpha.start()
+        wait_status(alpha, EAGER, "active")
+        assert sorted(alpha.statuses()) == [EAGER, LAZY]
+        assert proxy(alpha, EAGER).send(LOOK)["starts"] == ["created"]
+        assert proxy(alpha, LAZY).send(LOOK)["starts"] == ["created"]
+    finally:
+        mesh.close()
+
+
+@pytest.mark.slow
+def test_a_drain_leaves_residents_alone_and_calls_the_host_empty(alpha: LocalHost) -> None:
+    eager = proxy(alpha, EAGER)
+    eager.send(LOOK)
+    own = alpha.client.create("waiters:Guest")
+    keyed = ["--url", alpha.url, "--key-file", str(alpha.settings.key_file), "--json"]
+    result = CliRunner().invoke(root, [*keyed, "host", "drain", "--host", "alpha"])
+    assert result.exit_code == 0, result.output
+    (told,) = json.loads(result.stdout)["agents"]
+    assert told["agent_id"] == own.agent_id
+    assert eager.send(LOOK)["starts"] == ["created"]
