@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from paglets.agent.servicerecord import ServiceRecord
     from paglets.agent.services import ServiceLease
     from paglets.agent.statelock import state_locked
+    from paglets.agent.tasks.client import Task, TaskClient
+    from paglets.agent.tasks.marks import performs
+    from paglets.agent.tasks.model import TaskReport, TaskState, TaskTicket
+    from paglets.agent.tasks.paglet import TaskPaglet
     from paglets.connect import connect, connect_async
     from paglets.model.enums import (
         ArrivalMode,
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
         Severity,
         SharePhase,
         TaskPhase,
+        TaskStatus,
         UnreachableStop,
     )
     from paglets.model.errors import (
@@ -81,6 +86,7 @@ if TYPE_CHECKING:
         ServiceReplyError,
         StateError,
         StorageFullError,
+        TaskCancelledError,
         TooLargeError,
         TransferError,
         UnauthorizedError,
@@ -204,7 +210,15 @@ __all__ = [
     "Stop",
     "StorageFullError",
     "Target",
+    "Task",
+    "TaskCancelledError",
+    "TaskClient",
+    "TaskPaglet",
     "TaskPhase",
+    "TaskReport",
+    "TaskState",
+    "TaskStatus",
+    "TaskTicket",
     "TooLargeError",
     "TransferError",
     "TransferTicket",
@@ -215,6 +229,7 @@ __all__ = [
     "connect",
     "connect_async",
     "handles",
+    "performs",
     "provides",
     "state_locked",
     "submit_job",
@@ -255,7 +270,6 @@ _HOMES = {
     "HostUnreachableError": "paglets.model.errors",
     "InvalidNameError": "paglets.model.errors",
     "InvalidRequestError": "paglets.model.errors",
-    "LaunchConfigError": "paglets.model.errors",
     "Itinerary": "paglets.agent.itinerary",
     "JobFailure": "paglets.system.compute_slots.contract",
     "JobHandle": "paglets.system.compute_slots.handle",
@@ -265,6 +279,7 @@ _HOMES = {
     "JobState": "paglets.system.compute_slots.record",
     "JobWishes": "paglets.system.compute_slots.contract",
     "JsonValue": "paglets.model.message",
+    "LaunchConfigError": "paglets.model.errors",
     "LaunchConfigSyncAction": "paglets.model.enums",
     "LifecycleError": "paglets.model.errors",
     "MailboxFullError": "paglets.model.errors",
@@ -312,7 +327,15 @@ _HOMES = {
     "Stop": "paglets.agent.itinerary",
     "StorageFullError": "paglets.model.errors",
     "Target": "paglets.model.transfer",
+    "Task": "paglets.agent.tasks.client",
+    "TaskCancelledError": "paglets.model.errors",
+    "TaskClient": "paglets.agent.tasks.client",
+    "TaskPaglet": "paglets.agent.tasks.paglet",
     "TaskPhase": "paglets.model.enums",
+    "TaskReport": "paglets.agent.tasks.model",
+    "TaskState": "paglets.agent.tasks.model",
+    "TaskStatus": "paglets.model.enums",
+    "TaskTicket": "paglets.agent.tasks.model",
     "TooLargeError": "paglets.model.errors",
     "TransferError": "paglets.model.errors",
     "TransferTicket": "paglets.model.transfer",
@@ -322,6 +345,7 @@ _HOMES = {
     "connect": "paglets.connect",
     "connect_async": "paglets.connect",
     "handles": "paglets.agent.handlers",
+    "performs": "paglets.agent.tasks.marks",
     "provides": "paglets.agent.handlers",
     "state_locked": "paglets.agent.statelock",
     "submit_job": "paglets.system.compute_slots.handle",

@@ -59,6 +59,7 @@ class Activity:
         self._ended = threading.Condition(self._mutex)
         self._scope: CallScope | None = None
         self._is_again = False
+        self._is_departing = False
         self._coroutine: Future[object] | None = None
         self._refusals = 0
 
@@ -86,9 +87,12 @@ class Activity:
             self._port.interrupt(scope)
 
     def wait_end(self, timeout: float) -> bool:
-        """Wait until it has ended, at most `timeout` seconds; then cancel it if it is `async`."""
+        """Wait until it has ended, at most `timeout` seconds; then cancel it if it is `async`.
+
+        One that asked to leave has ended: its code has unwound, it only waits for the host.
+        """
         with self._ended:
-            ended = self._ended.wait_for(lambda: self._scope is None, timeout)
+            ended = self._ended.wait_for(lambda: self._scope is None or self._is_departing, timeout)
             coroutine = self._coroutine
         if not ended and coroutine is not None:
             coroutine.cancel()
@@ -139,6 +143,9 @@ class Activity:
     def _depart(self, scope: CallScope) -> None:
         departure = scope.departure
         assert departure is not None
+        with self._ended:
+            self._is_departing = True
+            self._ended.notify_all()
         enter_scope(None)  # this call is ours: a closing gate must not end it
         try:
             self._port.call(DEPART, DepartCall(departure=departure), timeout=LIFECYCLE_TIMEOUT)
@@ -156,6 +163,7 @@ class Activity:
     def _end(self) -> None:
         with self._ended:
             self._scope = None
+            self._is_departing = False
             self._coroutine = None
             if self._is_again:
                 self._is_again = False

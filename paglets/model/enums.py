@@ -150,6 +150,25 @@ class SharePhase(StrEnum):
         return self in {SharePhase.DONE, SharePhase.MISSING}
 
 
+class TaskStatus(StrEnum):
+    """How far a task of a TaskPaglet is."""
+
+    QUEUED = "queued"
+    """Taken; another one is worked on."""
+    RUNNING = "running"
+    DONE = "done"
+    """It has a result."""
+    FAILED = "failed"
+    """Its method raised, or did not end within the deadline."""
+    CANCELLED = "cancelled"
+    """It was cancelled before it began, or its method obeyed."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing changes any more."""
+        return self not in {TaskStatus.QUEUED, TaskStatus.RUNNING}
+
+
 class TaskPhase(StrEnum):
     """Life-cycle points at which an itinerary runs its tasks."""
 

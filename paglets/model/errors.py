@@ -25,6 +25,7 @@
     │   ├── PagletMovedError           409  moved on too often or too fast to follow
     │   ├── MoveInDoubtError           409  promised to a host that has not answered yet
     │   ├── CallCycleError             409  the target waits for this very call
+    │   ├── TaskCancelledError         409  the task was cancelled, so there is no result
     │   └── CodeVersionError           409  the other host runs other code; names the difference
     ├── MisdirectedError               421  addressed to another host id
     ├── FullError                      429  retryable after `retry_after` seconds
@@ -227,6 +228,12 @@ class CallCycleError(ConflictError):
     """The target of this call waits, directly or not, for this very call."""
 
     code = "call_cycle"
+
+
+class TaskCancelledError(ConflictError):
+    """The task was cancelled, so there is no result of it."""
+
+    code = "task_cancelled"
 
 
 class CodeVersionError(ConflictError):

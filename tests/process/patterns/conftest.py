@@ -1,5 +1,6 @@
 """One mesh of three for all tests of this folder; who kills a host starts it again."""
 
+import importlib.util
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -28,12 +30,27 @@ HOSTS = ("alpha", "beta", "gamma")
 
 
 @pytest.fixture(scope="package")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMesh]:
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the modules that the pages are."""
     folder = tmp_path_factory.mktemp("pages")
     for page in ("user-info", "patterns"):
         blocks = re.findall(r"```python\n(.*?)```", (DOCS / f"{page}.md").read_text(), re.DOTALL)
         (folder / f"page_{page.replace('-', '_')}.py").write_text("\n\n".join(blocks))
-    with LocalMesh(3, agents=[AGENTS, folder], launch=LAUNCH) as running:
+    return folder
+
+
+def load_page(folder: Path, page: str) -> ModuleType:
+    """Import the module of a page, as a program that shares it with the hosts does."""
+    name = f"page_{page}"
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="package")
+def mesh(pages: Path) -> Iterator[LocalMesh]:
+    with LocalMesh(3, agents=[AGENTS, pages], launch=LAUNCH) as running:
         yield running
 
 

@@ -256,6 +256,8 @@ class RunAsks(Paglet[None]):
 
 
 class RunGoes(Paglet[None]):
+    run_grace = 60.0  # not for a run() that asked to leave by itself
+
     def run(self) -> None:
         SEEN.append("run")
         self.dispatch("beta")
