@@ -134,7 +134,7 @@ def _against(query: TargetQuery, candidate: Candidate, max_age: float) -> Iterat
 
 def _against_host(query: TargetQuery, host: HostRef) -> Iterator[str]:
     if not host.online:
-        yield f"is {host.status if host.status != 'alive' else 'offline'}"
+        yield {"left": "has left", "dead": "is dead"}.get(host.status, "is offline")
     elif host.status == "suspect":
         yield "does not answer at the moment (suspect)"
     if host.error is not None:

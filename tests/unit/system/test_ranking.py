@@ -118,7 +118,7 @@ def test_a_host_with_all_that_is_asked_for_suits():
     ("host", "reason"),
     [
         ({"online": False, "status": "dead"}, "is dead"),
-        ({"online": False, "status": "left"}, "is left"),
+        ({"online": False, "status": "left"}, "has left"),
         ({"online": False}, "is offline"),
         ({"status": "suspect"}, "does not answer at the moment (suspect)"),
         ({"error": "beta runs other code"}, "beta runs other code"),
