@@ -118,8 +118,14 @@ def stack(stacks):
 def test_they_find_each_other_by_the_name_of_their_tasks(stack):
     shown = online_in(stack.any())
     assert [host["name"] for host in shown] == ["host-1", "host-2", "host-3"]
-    # Each advertises its address in the network of the stack; it has another one besides.
-    assert all(host["url"].startswith("http://172.29.") for host in shown)
+    # Each advertises its address in the network of the stack; it has another one besides, which it
+    # may have had to guess before the first name of a seed was known.
+    wait_until(
+        lambda: all(host["url"].startswith("http://172.29.") for host in online_in(stack.any())),
+        timeout=30,
+        what="every host advertises its address in the network of the stack",
+        story=lambda: str(online_in(stack.any())),
+    )
 
 
 def test_a_paglet_is_dispatched_from_one_to_another(stack):
@@ -169,7 +175,8 @@ def test_a_rolling_update_drains_one_host_after_the_other_and_loses_nothing(stac
     stack.wait_complete(["host-1", "host-2", "host-3"])
     assert {tuple(host["tags"]) for host in online_in(stack.any())} == {("updated",)}
     agents = agents_in(stack.any())
-    assert {key: agent["status"] for key, agent in agents.items()} == dict.fromkeys(
+    # Beside them each host has residents of its own.
+    assert {agent_id: agents[agent_id]["status"] for agent_id in created} == dict.fromkeys(
         created, "active"
     )
     for agent_id, home in created.items():

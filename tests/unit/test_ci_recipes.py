@@ -70,7 +70,10 @@ def test_a_job_in_a_container_runs_what_a_submission_runs():
 
 def make_test_without_engine(tmp_path: Path, **variables: str) -> "subprocess.CompletedProcess":
     """Run `make test` where no engine answers, with a Python that only says what it is to run."""
-    environment = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/none.sock", **variables}
+    # Not as part of the `make` that may have started these tests: it would say where it goes.
+    outer = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    environment = {name: text for name, text in os.environ.items() if name not in outer}
+    environment |= {"DOCKER_HOST": f"unix://{tmp_path}/none.sock", **variables}
     return subprocess.run(
         ["make", "test", "PY=echo"],
         cwd=ROOT,
