@@ -5,6 +5,7 @@ the same on request; the stop that follows is in `host/stages.py`.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from paglets.host.http.ports import Draining
@@ -51,9 +52,7 @@ async def drain_before_stop(
 
 def summary(answer: DrainAnswer) -> str:
     """Return in a line what became of the paglets."""
-    count = {"moved": 0, "asleep": 0, "left": 0}
-    for agent in answer.agents:
-        count[agent.outcome] += 1
+    count = Counter(agent.outcome for agent in answer.agents)
     told = f"{count['moved']} paglets moved on, {count['asleep']} wait here for its next start"
     if answer.is_empty:
         return told

@@ -80,10 +80,13 @@ class Draining:
         end = loop.time() + deadline
 
         async def one(paglet: LocalPaglet) -> DrainedAgent:
-            async with slots:
-                if loop.time() >= end:
-                    return _left(paglet, "no time was left")
-                return await self._send_away(paglet, to)
+            while True:
+                try:
+                    async with slots:
+                        return await self._send_away(paglet, to, end)
+                except MoveInDoubtError as error:
+                    if not await _is_decided(paglet, end):
+                        return _left(paglet, error.message)
 
         done = await asyncio.gather(*(one(paglet) for paglet in leaving))
         unsettled = await self._unsettled(end)
@@ -106,7 +109,14 @@ class Draining:
         # Counts of the mesh are a moment old: what was just sent there is added.
         return sorted(found, key=lambda host: host.active_count + self._sent[host.name])
 
-    async def _send_away(self, paglet: LocalPaglet, to: str) -> DrainedAgent:
+    async def _send_away(self, paglet: LocalPaglet, to: str, end: float) -> DrainedAgent:
+        row = paglet.row
+        if row.status is PagletStatus.MOVED and row.peer is not None:
+            return DrainedAgent(agent_id=row.agent_id, outcome="moved", host=row.peer.name)
+        if self._roster.find(row.agent_id) is not paglet:
+            return DrainedAgent(agent_id=row.agent_id, outcome="gone", text="it ended meanwhile")
+        if asyncio.get_running_loop().time() >= end:
+            return _left(paglet, "no time was left")
         targets = [to] if to != AUTO else [host.name for host in self._usable()]
         refused = "no host of the same code is online"
         for target in targets:
@@ -115,8 +125,8 @@ class Draining:
                 await self._departures.dispatch(
                     paglet.agent_id, ticket, reason=EnvelopeKind.DISPATCH, key=None
                 )
-            except MoveInDoubtError as error:
-                return _left(paglet, error.message)
+            except MoveInDoubtError:
+                raise
             except PagletsError as error:
                 refused = error.message
             else:
@@ -140,6 +150,15 @@ class Draining:
                 break
             await asyncio.sleep(_LOOK_EVERY)
         return pending
+
+
+async def _is_decided(paglet: LocalPaglet, end: float) -> bool:
+    """Wait for the target's word on a move that is in doubt; whether it came before `end`."""
+    while paglet.row.status in PROMISED:
+        if asyncio.get_running_loop().time() >= end:
+            return False
+        await asyncio.sleep(_LOOK_EVERY)
+    return True
 
 
 _LEAVES = {PagletStatus.ACTIVE, PagletStatus.INACTIVE, *PROMISED}

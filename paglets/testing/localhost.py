@@ -41,6 +41,7 @@ class LocalHost:
         self._process: subprocess.Popen[bytes] | None = None
         self._client: Client | None = None
         self._observer: Observer | None = None
+        self._hits_before = 0
 
     @property
     def name(self) -> str:
@@ -102,10 +103,12 @@ class LocalHost:
         """
         assert not self.is_running, f"{self.name} runs already"
         environment = {**os.environ, **self.environment}
-        environment.pop("PAGLETS_FAILPOINTS", None)
+        for name in ("PAGLETS_FAILPOINTS", "PAGLETS_FAILPOINT_LOG"):
+            environment.pop(name, None)
         if failpoints:
             environment["PAGLETS_FAILPOINTS"] = failpoints
-        environment["PAGLETS_FAILPOINT_LOG"] = str(self.failpoint_log)
+            environment["PAGLETS_FAILPOINT_LOG"] = str(self.failpoint_log)
+        self._hits_before = len(self._hits())
         (self.settings.data / "host.json").unlink(missing_ok=True)
         text = msgspec.json.encode(self.settings, enc_hook=str).decode()
         with self.log.open("ab") as log:
@@ -122,8 +125,14 @@ class LocalHost:
 
     @property
     def failpoint_log(self) -> Path:
-        """File to which each hit of a failpoint is appended."""
+        """File to which each hit of a failpoint is appended in the runs in which any is armed."""
         return self.settings.data.with_suffix(".failpoints")
+
+    def _hits(self) -> list[str]:
+        try:
+            return self.failpoint_log.read_text().splitlines()
+        except FileNotFoundError:
+            return []
 
     def wait_ready(self, *, timeout: float = START_TIMEOUT) -> None:
         """Wait until it answers; DeadlineError with its last lines if it does not."""
@@ -143,13 +152,10 @@ class LocalHost:
         return bool(facts["pid"] == self.pid)
 
     def wait_failpoint(self, name: str, *, hits: int = 1, timeout: float = 20.0) -> None:
-        """Wait until this host has come to a failpoint `hits` times in all its runs."""
+        """Wait until this host has come to a failpoint `hits` times since it was armed."""
 
         def was_hit() -> bool:
-            try:
-                lines = self.failpoint_log.read_text().splitlines()
-            except OSError:
-                return False
+            lines = self._hits()[self._hits_before :]
             return sum(1 for line in lines if line.split()[0] == name) >= hits
 
         wait_until(was_hit, timeout=timeout, what=f"{self.name} hits {name}", story=self.tail)

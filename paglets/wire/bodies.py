@@ -260,7 +260,7 @@ class DrainedAgent(Body, frozen=True, kw_only=True):
 
     agent_id: str
     outcome: str
-    """`moved`, `asleep` (here, until this host starts again) or `left`."""
+    """`moved`, `asleep` (until this host starts again), `gone` (ended meanwhile) or `left`."""
     host: str | None = None
     """Where it moved."""
     text: str = ""
