@@ -152,7 +152,7 @@ class PeakMemory:
 
     def __init__(self, pids: list[int]) -> None:
         self._pids = pids
-        self._before = {}
+        self._before: dict[int, int] = {}
         for pid in pids:
             Path(f"/proc/{pid}/clear_refs").write_text("5")  # forgets the peak so far
             self._before[pid] = psutil.Process(pid).memory_info().rss

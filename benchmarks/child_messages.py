@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -131,4 +130,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    run()

@@ -18,6 +18,7 @@ from paglets.testing.network import Faults, url_of
 from paglets.testing.simulation import (
     ANSWER_OVERHEAD_BYTES,
     REQUEST_OVERHEAD_BYTES,
+    SimulatedHost,
     SimulatedMesh,
 )
 
@@ -57,6 +58,16 @@ def until(mesh: SimulatedMesh, check: Callable[[], bool], limit: float = 90.0) -
     return mesh.run_until(check, limit, step=0.1)
 
 
+def until_believers(
+    mesh: SimulatedMesh, host: SimulatedHost, is_enough: Callable[[int], bool]
+) -> float:
+    return until(mesh, lambda: is_enough(mesh.believers(host)))
+
+
+def until_service_known(mesh: SimulatedMesh) -> float:
+    return until(mesh, lambda: all(host.table.records.of_kind("service") for host in mesh.running))
+
+
 def detection(hosts: int, seeds: int) -> tuple[list[float], list[float], list[float]]:
     suspect, first, everybody = [], [], []
     for seed in range(seeds):
@@ -64,7 +75,7 @@ def detection(hosts: int, seeds: int) -> tuple[list[float], list[float], list[fl
         victim = mesh.hosts["h1"]
         start = mesh.clock.now
         mesh.kill("h1")
-        everybody.append(until(mesh, lambda m=mesh, v=victim: m.believers(v) == 0))
+        everybody.append(until_believers(mesh, victim, lambda count: count == 0))
         about = [
             (when - start, event.change)
             for host in mesh.running
@@ -81,14 +92,12 @@ def spread(hosts: int, seeds: int) -> tuple[list[float], list[float], list[float
     for seed in range(seeds):
         mesh = mesh_of(hosts, 100 + seed)
         new = mesh.start("new", seeds=[url_of("h0")])
-        joins.append(until(mesh, lambda m=mesh, n=new: m.believers(n) == hosts + 1))
+        joins.append(until_believers(mesh, new, lambda count: count == hosts + 1))
         mesh.set_record("h1", "service", "s", b"x")
-        updates.append(
-            until(mesh, lambda m=mesh: all(h.table.records.of_kind("service") for h in m.running))
-        )
+        updates.append(until_service_known(mesh))
         gone = mesh.hosts["h2"]
         mesh.leave("h2")
-        leaves.append(until(mesh, lambda m=mesh, g=gone: m.believers(g) <= 1))
+        leaves.append(until_believers(mesh, gone, lambda count: count <= 1))
     return joins, updates, leaves
 
 

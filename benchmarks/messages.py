@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -120,6 +121,8 @@ async def _load(host: LocalHost, agent_id: str, effort: Effort) -> tuple[float, 
     keyring = client_keyring(environ={}, key_file=host.settings.key_file)
     loop = asyncio.get_running_loop()
     url = urlsplit(host.url)
+    assert url.hostname is not None
+    assert url.port is not None
     path = f"/agents/{agent_id}/messages"
     counted: list[int] = []
     end = time.perf_counter() + effort.seconds
@@ -127,9 +130,7 @@ async def _load(host: LocalHost, agent_id: str, effort: Effort) -> tuple[float, 
     for _ in range(16):
         signer = _Signer(keyring, f"{url.hostname}:{url.port}", path)
         transport, worker = await loop.create_connection(
-            lambda signer=signer: _LoadConnection(signer, end),  # type: ignore[misc]  # default binds the loop's value
-            url.hostname,
-            url.port,
+            partial(_LoadConnection, signer, end), url.hostname, url.port
         )
         workers.append((transport, worker))
     began = time.perf_counter()

@@ -30,7 +30,8 @@ class Actor:
     def call(self) -> str:
         """Send the text there and back."""
         self.pipe.send(TEXT)
-        return self.pipe.recv()
+        answer: str = self.pipe.recv()
+        return answer
 
     def load(self, count: int) -> None:
         """Make `count` calls, several under way."""

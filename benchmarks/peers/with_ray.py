@@ -23,10 +23,10 @@ def main() -> None:
     """Do the work and report."""
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
-        actors: list = []
+        actors: list[ray.actor.ActorHandle] = []
 
         def create() -> None:
-            actor = Echo.remote()
+            actor = Echo.remote()  # type: ignore[attr-defined]  # added by the decorator
             ray.get(actor.echo.remote(TEXT))
             actors.append(actor)
 

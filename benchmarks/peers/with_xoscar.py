@@ -3,6 +3,7 @@
 import asyncio
 import statistics
 import time
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
 import psutil
@@ -54,7 +55,7 @@ async def main() -> None:
         report.send()
 
 
-async def median_ms(step, count: int) -> float:  # noqa: ANN001 - what returns an awaitable
+async def median_ms(step: Callable[[], Awaitable[object]], count: int) -> float:
     """Return the median of `count` steps."""
     times = []
     for _ in range(count):
@@ -74,13 +75,14 @@ async def rate(one: xoscar.ActorRefType) -> float:
 
     began = time.perf_counter()
     await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
-    return LOADED_CALLS / (time.perf_counter() - began)
+    return float(LOADED_CALLS / (time.perf_counter() - began))
 
 
 def pool_mib() -> float:
     """Return the USS of the pool's processes together."""
     family = psutil.Process().children(recursive=True)
-    return sum(process.memory_full_info().uss for process in family) / 1024**2
+    used: int = sum(process.memory_full_info().uss for process in family)
+    return used / 1024**2
 
 
 if __name__ == "__main__":

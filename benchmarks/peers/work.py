@@ -74,4 +74,5 @@ def best_rate(load: Callable[[int], object]) -> float:
 
 def uss_mib(pids: Iterable[int]) -> float:
     """Return the median USS of processes."""
-    return statistics.median(psutil.Process(pid).memory_full_info().uss / _MIB for pid in pids)
+    used: list[int] = [psutil.Process(pid).memory_full_info().uss for pid in pids]
+    return statistics.median(used) / _MIB
