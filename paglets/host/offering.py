@@ -66,14 +66,9 @@ def _make_residents(given: Given, core: Core, moves: Moves, leases: Leases) -> R
     )
     return Residents(
         given.settings.launch,
-        roster=core.roster,
-        store=given.store,
-        commits=core.commits,
-        activity=core.activity,
+        core,
         inactivity=moves.inactivity,
         rows=rows,
-        recorder=given.recorder,
-        tasks=given.tasks,
         is_leased=leases.is_leased,
     )
 

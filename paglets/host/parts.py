@@ -11,6 +11,7 @@ from paglets.runtime.childcalls import ChildCalls
 from paglets.runtime.childlink import ChildLink
 from paglets.runtime.cloning import Clones
 from paglets.runtime.commits import Commits
+from paglets.runtime.common import Common
 from paglets.runtime.courier import Courier
 from paglets.runtime.creation import Creation
 from paglets.runtime.delivery import Delivery
@@ -54,20 +55,15 @@ class _Switch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Core:
+class Core(Common):
     """Parts that all others use."""
 
-    roster: Roster
     folders: Folders
-    commits: Commits
     switch: _Switch
     starter: Starter
-    activity: Activity
-    quiescer: Quiescer
     lane: Lane
     forwarding: Forwarding
     delivery: Delivery
-    once: Once
     targets: Targets
     courier: Courier
     admission: Admission
@@ -90,56 +86,58 @@ class Moves:
 
 def make_core(given: Given) -> Core:
     """Make the parts that all others use."""
-    settings, store, timeouts = given.settings, given.store, given.settings.timeouts
-    data = given.settings.data
+    store, recorder, tasks = given.store, given.recorder, given.tasks
+    data, timeouts = given.settings.data, given.settings.timeouts
     folders = Folders(
         work=data / "work", persistent=data / "persistent", incoming=store.spool.folder
     )
+    switch = _Switch()
+    starter = _make_starter(given, folders, switch)
     roster = Roster(given.identity.address)
     commits = Commits(store, store.spool)
-    switch = _Switch()
-    starter = Starter(
-        given.factory,
-        facts=given.identity.facts,
-        folders=folders,
-        code=lambda: code_source(given),
-        spool=store.spool,
-        limits=settings.limits,
-        timeouts=timeouts,
-        capacity=lambda: given.paglet_limit,
-        on_call=switch,
-        on_line=given.on_line,
-    )
-    recorder, tasks = given.recorder, given.tasks
     lane = Lane(commits, recorder, tasks)
     forwarding = Forwarding(roster, store, given.peers, given.calls)
     return Core(
         roster=roster,
-        folders=folders,
+        store=store,
         commits=commits,
-        switch=switch,
-        starter=starter,
         activity=Activity(
-            starter,
-            commits,
-            store,
-            recorder,
-            tasks,
-            timeouts=timeouts,
-            restarts=RestartLimits(),
+            starter, commits, store, recorder, tasks, timeouts=timeouts, restarts=RestartLimits()
         ),
         quiescer=Quiescer(commits, timeouts),
+        once=Once(store),
+        recorder=recorder,
+        tasks=tasks,
+        timeouts=timeouts,
+        folders=folders,
+        switch=switch,
+        starter=starter,
         lane=lane,
         forwarding=forwarding,
         delivery=Delivery(roster, store, lane, forwarding),
-        once=Once(store),
         targets=Targets(roster, given.peers, given.calls),
         courier=Courier(roster, store, commits, given.calls, recorder, tasks, timeouts=timeouts),
-        admission=_admission(given, starter),
+        admission=_make_admission(given, starter),
     )
 
 
-def _admission(given: Given, starter: Starter) -> Admission:
+def _make_starter(given: Given, folders: Folders, switch: _Switch) -> Starter:
+    settings = given.settings
+    return Starter(
+        given.factory,
+        facts=given.identity.facts,
+        folders=folders,
+        code=lambda: code_source(given),
+        spool=given.store.spool,
+        limits=settings.limits,
+        timeouts=settings.timeouts,
+        capacity=lambda: given.paglet_limit,
+        on_call=switch,
+        on_line=given.on_line,
+    )
+
+
+def _make_admission(given: Given, starter: Starter) -> Admission:
     mine = given.identity
     return Admission(
         starter,
@@ -152,115 +150,57 @@ def _admission(given: Given, starter: Starter) -> Admission:
 
 def make_moves(given: Given, core: Core) -> Moves:
     """Make the parts that change where and how a paglet lives."""
-    settings, store, recorder = given.settings, given.store, given.recorder
-    timeouts, limits = settings.timeouts, settings.limits
-    unpacker = Unpacker(store.spool, core.folders.work, limits)
-    departures = Departures(
-        roster=core.roster,
-        store=store,
-        commits=core.commits,
-        activity=core.activity,
-        quiescer=core.quiescer,
-        courier=core.courier,
-        targets=core.targets,
-        packer=Packer(core.roster, core.folders.work),
-        recorder=recorder,
-        once=core.once,
-        timeouts=timeouts,
-    )
+    packer = Packer(core.roster, core.folders.work)
+    unpacker = Unpacker(core.store.spool, core.folders.work, given.settings.limits)
+    departures = Departures(core, courier=core.courier, targets=core.targets, packer=packer)
     clones = Clones(
-        roster=core.roster,
-        store=store,
-        commits=core.commits,
-        activity=core.activity,
-        quiescer=core.quiescer,
+        core,
         courier=core.courier,
         targets=core.targets,
-        packer=Packer(core.roster, core.folders.work),
+        packer=packer,
         unpacker=unpacker,
-        recorder=recorder,
-        once=core.once,
         settled=departures.settled,
-        timeouts=timeouts,
     )
-    inactivity = Inactivity(
-        roster=core.roster,
-        commits=core.commits,
-        activity=core.activity,
-        quiescer=core.quiescer,
-        recorder=recorder,
-        once=core.once,
-        tasks=given.tasks,
-        timeouts=timeouts,
-    )
+    inactivity = Inactivity(core)
     creation = Creation(
-        roster=core.roster,
-        store=store,
-        commits=core.commits,
-        activity=core.activity,
+        core,
         starter=core.starter,
-        quiescer=core.quiescer,
         admission=core.admission,
-        recorder=recorder,
-        once=core.once,
-        timeouts=timeouts,
         folders=(core.folders.work, core.folders.persistent),
     )
     arrivals = Arrivals(
-        roster=core.roster,
-        store=store,
-        activity=core.activity,
+        core,
         starter=core.starter,
         admission=core.admission,
         unpacker=unpacker,
-        recorder=recorder,
-        limits=limits,
-        timeouts=timeouts,
+        limits=given.settings.limits,
     )
-    fencing = Fencing(core.roster, store, given.peers, given.calls, recorder)
-    transfers = Transfers(
-        roster=core.roster,
-        store=store,
-        activity=core.activity,
-        courier=core.courier,
-        fencing=fencing,
-        recorder=recorder,
-        tasks=given.tasks,
-    )
+    fencing = Fencing(core.roster, core.store, given.peers, given.calls, core.recorder)
+    transfers = Transfers(core, courier=core.courier, fencing=fencing)
     return Moves(
         departures=departures,
         inactivity=inactivity,
         creation=creation,
         arrivals=arrivals,
         fencing=fencing,
-        leaving=Leaving(
-            core.roster,
-            departures,
-            inactivity,
-            creation,
-            recorder,
-            activity=core.activity,
-            tasks=given.tasks,
-        ),
+        leaving=Leaving(core, departures=departures, inactivity=inactivity, creation=creation),
         verbs=Verbs(
-            roster=core.roster,
+            core,
             departures=departures,
             clones=clones,
             inactivity=inactivity,
             creation=creation,
             forwarding=core.forwarding,
             calls=given.calls,
-            timeouts=timeouts,
         ),
         transfers=transfers,
         draining=Draining(
-            roster=core.roster,
+            core,
             admission=core.admission,
             departures=departures,
             inactivity=inactivity,
             transfers=transfers,
             hosts=given.peers,
-            recorder=recorder,
         ),
     )
 
@@ -299,13 +239,10 @@ def bind(given: Given, core: Core, moves: Moves) -> None:
 def make_restorer(given: Given, core: Core, moves: Moves) -> Restorer:
     """Make what brings rows back to life when the host starts."""
     return Restorer(
-        roster=core.roster,
-        store=given.store,
-        activity=core.activity,
+        core,
         inactivity=moves.inactivity,
         courier=core.courier,
         fencing=moves.fencing,
-        recorder=given.recorder,
         rolled_back=given.rolled_back,
         work=core.folders.work,
     )

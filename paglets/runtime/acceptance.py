@@ -26,10 +26,10 @@ from paglets.model.errors import (
 )
 from paglets.model.refs import Epoch
 from paglets.model.transfer import PeerAddress
-from paglets.runtime.activity import Activity
 from paglets.runtime.admission import Admission
 from paglets.runtime.childlink import ChildLink
 from paglets.runtime.commits import lean
+from paglets.runtime.common import Common
 from paglets.runtime.courier import travelled
 from paglets.runtime.lifecycle import (
     Accepted,
@@ -39,11 +39,9 @@ from paglets.runtime.lifecycle import (
     decide_offer,
 )
 from paglets.runtime.packing import clone_event, mobility_event
-from paglets.runtime.recorder import Recorder
-from paglets.runtime.roster import LocalPaglet, Roster
+from paglets.runtime.roster import LocalPaglet
 from paglets.runtime.storedqueue import rejoin
 from paglets.store.rows import Blob, Due, PagletRow, QueuedMessage, RememberedOutcome
-from paglets.store.store import Store
 from paglets.store.writes import (
     DeleteMessages,
     PutMessages,
@@ -75,26 +73,19 @@ class Acceptance:
     """Decides on whole envelopes for one host; used from its loop.
 
     Args:
-        roster: The paglets of this host.
-        store: Commits the decision.
-        activity: Brings the paglet that has arrived to life.
-        recorder: Told of what was decided.
         superseded: Told of a transfer of this host that a return has proven accepted.
     """
 
     def __init__(
         self,
-        roster: Roster,
-        store: Store,
-        activity: Activity,
-        recorder: Recorder,
+        common: Common,
         *,
         superseded: Callable[[LocalPaglet, str], Awaitable[None]],
     ) -> None:
-        self._roster = roster
-        self._store = store
-        self._activity = activity
-        self._recorder = recorder
+        self._roster = common.roster
+        self._store = common.store
+        self._activity = common.activity
+        self._recorder = common.recorder
         self._superseded = superseded
 
     async def decide(self, header: EnvelopeHeader, whole: Whole) -> OutcomeBody:

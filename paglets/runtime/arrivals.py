@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from paglets.config.settings import Limits, Timeouts
+from paglets.config.settings import Limits
 from paglets.failpoints import failpoint_async
 from paglets.model.enums import (
     PagletStatus,
@@ -26,19 +26,17 @@ from paglets.model.errors import (
 from paglets.model.refs import Epoch
 from paglets.model.transfer import PeerAddress
 from paglets.runtime.acceptance import Acceptance, Whole, is_inactive, outcome_body
-from paglets.runtime.activity import Activity
 from paglets.runtime.admission import Admission
+from paglets.runtime.common import Common
 from paglets.runtime.lifecycle import (
     Answered,
     decide_query,
     objection,
 )
-from paglets.runtime.recorder import Recorder
-from paglets.runtime.roster import LocalPaglet, Roster
+from paglets.runtime.roster import LocalPaglet
 from paglets.runtime.starter import Birth, Starter
 from paglets.runtime.unpacking import Unpacker
 from paglets.store.rows import Blob
-from paglets.store.store import Store
 from paglets.store.writes import (
     SettleTransfer,
     StaleWriteError,
@@ -54,36 +52,29 @@ _RECEIVING_TIMEOUT = 120.0
 class Arrivals:
     """Takes in paglets on one host; used from its loop."""
 
-    def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
+    def __init__(
         self,
+        common: Common,
         *,
-        roster: Roster,
-        store: Store,
-        activity: Activity,
         starter: Starter,
         admission: Admission,
         unpacker: Unpacker,
-        recorder: Recorder,
         limits: Limits,
-        timeouts: Timeouts,
     ) -> None:
-        self._roster = roster
-        self._store = store
-        self._activity = activity
+        self._roster = common.roster
+        self._store = common.store
+        self._activity = common.activity
         self._starter = starter
         self._admission = admission
         self._unpacker = unpacker
-        self._recorder = recorder
+        self._recorder = common.recorder
         self._limits = limits
-        self._timeouts = timeouts
+        self._timeouts = common.timeouts
         self._receiving: dict[str, asyncio.Future[None]] = {}
         self.superseded: Callable[[LocalPaglet, str], Awaitable[None]] = _nothing
         """Told of a transfer of this host that a return has proven accepted."""
         self._acceptance = Acceptance(
-            roster,
-            store,
-            activity,
-            recorder,
+            common,
             superseded=lambda *told: self.superseded(*told),  # noqa: PLW0108 - bound only later
         )
 

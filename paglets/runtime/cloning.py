@@ -7,7 +7,6 @@ make two. No queue, no remembered ids and no leases travel; the original goes on
 import time
 from dataclasses import replace
 
-from paglets.config.settings import Timeouts
 from paglets.failpoints import failpoint_async
 from paglets.model.enums import (
     ArrivalMode,
@@ -22,56 +21,46 @@ from paglets.model.errors import (
 from paglets.model.names import new_id
 from paglets.model.refs import PagletProxyRef
 from paglets.model.transfer import PeerAddress, TransferTicket
-from paglets.runtime.activity import Activity
-from paglets.runtime.commits import Commits
+from paglets.runtime.common import Common
 from paglets.runtime.courier import Courier
-from paglets.runtime.idempotency import CallOutcome, Keeper, Once, Resolver, require_address
+from paglets.runtime.idempotency import CallOutcome, Keeper, Resolver, require_address
 from paglets.runtime.lifecycle import MOVABLE, source_record
 from paglets.runtime.owed import run_hook
 from paglets.runtime.packing import Packer, clone_event
-from paglets.runtime.quiescing import Quiescer, Taken
-from paglets.runtime.recorder import Recorder
-from paglets.runtime.roster import LocalPaglet, Roster
+from paglets.runtime.quiescing import Taken
+from paglets.runtime.roster import LocalPaglet
 from paglets.runtime.targets import Targets
 from paglets.runtime.unpacking import Unpacker
 from paglets.store.rows import Due, PagletRow
-from paglets.store.store import Store
 from paglets.store.writes import PutRow, PutTransfer
 
 
 class Clones:
     """Clones paglets of one host; used from its loop."""
 
-    def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
+    def __init__(
         self,
+        common: Common,
         *,
-        roster: Roster,
-        store: Store,
-        commits: Commits,
-        activity: Activity,
-        quiescer: Quiescer,
         courier: Courier,
         targets: Targets,
         packer: Packer,
         unpacker: Unpacker,
-        recorder: Recorder,
-        once: Once,
         settled: Resolver,
-        timeouts: Timeouts,
     ) -> None:
-        self._roster = roster
-        self._store = store
-        self._commits = commits
-        self._activity = activity
-        self._quiescer = quiescer
+        self._roster = common.roster
+        self._store = common.store
+        self._commits = common.commits
+        self._activity = common.activity
+        self._quiescer = common.quiescer
         self._courier = courier
         self._targets = targets
         self._packer = packer
         self._unpacker = unpacker
-        self._recorder = recorder
-        self._once = once
+        self._recorder = common.recorder
+        self._once = common.once
         self._settled = settled
-        self._timeouts = timeouts
+        self._timeouts = common.timeouts
 
     async def clone(
         self,

@@ -6,27 +6,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from paglets.config.settings import Timeouts
 from paglets.failpoints import failpoint_async
 from paglets.model.enums import Hook, Launched, PagletStatus, Verb
 from paglets.model.errors import HookTimeoutError, LifecycleError, PagletsError
 from paglets.model.names import new_id, parse_name
 from paglets.model.refs import PagletProxyRef
-from paglets.runtime.activity import Activity
 from paglets.runtime.admission import Admission
 from paglets.runtime.childlink import ChildLink, as_failure
-from paglets.runtime.commits import Commits, lean
-from paglets.runtime.idempotency import CallOutcome, Keeper, Once, require_address
+from paglets.runtime.commits import lean
+from paglets.runtime.common import Common
+from paglets.runtime.idempotency import CallOutcome, Keeper, require_address
 from paglets.runtime.leftovers import remove, set_aside
 from paglets.runtime.lifecycle import PROMISED
 from paglets.runtime.owed import event_of
 from paglets.runtime.packing import creation_event
-from paglets.runtime.quiescing import Quiescer
-from paglets.runtime.recorder import Recorder
-from paglets.runtime.roster import LocalPaglet, Roster
+from paglets.runtime.roster import LocalPaglet
 from paglets.runtime.starter import Birth, Starter
 from paglets.store.rows import Due, PagletRow
-from paglets.store.store import Store
 from paglets.store.writes import DeleteRow, Expect, PutRow
 from paglets.wire.bodies import CreateBody, given
 from paglets.wire.calls import Loaded
@@ -35,31 +31,24 @@ from paglets.wire.calls import Loaded
 class Creation:
     """Creates and disposes paglets of one host; used from its loop."""
 
-    def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
+    def __init__(
         self,
+        common: Common,
         *,
-        roster: Roster,
-        store: Store,
-        commits: Commits,
-        activity: Activity,
         starter: Starter,
-        quiescer: Quiescer,
         admission: Admission,
-        recorder: Recorder,
-        once: Once,
-        timeouts: Timeouts,
         folders: tuple[Path, ...],
     ) -> None:
-        self._roster = roster
-        self._store = store
-        self._commits = commits
-        self._activity = activity
+        self._roster = common.roster
+        self._store = common.store
+        self._commits = common.commits
+        self._activity = common.activity
         self._starter = starter
-        self._quiescer = quiescer
+        self._quiescer = common.quiescer
         self._admission = admission
-        self._recorder = recorder
-        self._once = once
-        self._timeouts = timeouts
+        self._recorder = common.recorder
+        self._once = common.once
+        self._timeouts = common.timeouts
         self._folders = folders
         self.disposed: Callable[[str], None] = _nobody
         """Told the id of each paglet that was disposed."""

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import msgspec
 
-from paglets.config.settings import Timeouts
 from paglets.failpoints import failpoint_async
 from paglets.model.enums import (
     EnvelopeKind,
@@ -27,20 +26,18 @@ from paglets.model.errors import (
 from paglets.model.names import new_id
 from paglets.model.refs import PagletProxyRef
 from paglets.model.transfer import PeerAddress, TransferTicket
-from paglets.runtime.activity import Activity
 from paglets.runtime.childlink import as_failure
-from paglets.runtime.commits import Commits, require_status
+from paglets.runtime.commits import require_status
+from paglets.runtime.common import Common
 from paglets.runtime.courier import Courier
-from paglets.runtime.idempotency import CallOutcome, Keeper, Once, require_address
+from paglets.runtime.idempotency import CallOutcome, Keeper, require_address
 from paglets.runtime.leftovers import remove, set_aside
 from paglets.runtime.lifecycle import MOVABLE, decide_promise
 from paglets.runtime.packing import Packer, mobility_event
-from paglets.runtime.quiescing import Quiescer, Taken
-from paglets.runtime.recorder import Recorder
-from paglets.runtime.roster import LocalPaglet, Roster
+from paglets.runtime.quiescing import Taken
+from paglets.runtime.roster import LocalPaglet
 from paglets.runtime.targets import Targets
 from paglets.store.rows import Due, PagletRow, TransferRow
-from paglets.store.store import Store
 from paglets.store.writes import PutTransfer
 from paglets.wire.failures import encode_failure
 
@@ -50,32 +47,25 @@ _MOVABLE = tuple(MOVABLE)
 class Departures:
     """Sends paglets of one host away; used from its loop."""
 
-    def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
+    def __init__(
         self,
+        common: Common,
         *,
-        roster: Roster,
-        store: Store,
-        commits: Commits,
-        activity: Activity,
-        quiescer: Quiescer,
         courier: Courier,
         targets: Targets,
         packer: Packer,
-        recorder: Recorder,
-        once: Once,
-        timeouts: Timeouts,
     ) -> None:
-        self._roster = roster
-        self._store = store
-        self._commits = commits
-        self._activity = activity
-        self._quiescer = quiescer
+        self._roster = common.roster
+        self._store = common.store
+        self._commits = common.commits
+        self._activity = common.activity
+        self._quiescer = common.quiescer
         self._courier = courier
         self._targets = targets
         self._packer = packer
-        self._recorder = recorder
-        self._once = once
-        self._timeouts = timeouts
+        self._recorder = common.recorder
+        self._once = common.once
+        self._timeouts = common.timeouts
         self.wake: Callable[[LocalPaglet], None] = _unbound
         """Starts to wake an inactive paglet for a message; set by the composition root."""
 

@@ -14,12 +14,12 @@ from paglets.model.inactive import DeactivationPolicy
 from paglets.model.refs import HostRef
 from paglets.model.transfer import TransferTicket
 from paglets.runtime.admission import Admission
+from paglets.runtime.common import Common
 from paglets.runtime.departures import Departures
 from paglets.runtime.inactivity import Inactivity
 from paglets.runtime.lifecycle import PROMISED
 from paglets.runtime.ports import PeerHosts
-from paglets.runtime.recorder import Recorder
-from paglets.runtime.roster import LocalPaglet, Roster
+from paglets.runtime.roster import LocalPaglet
 from paglets.runtime.transfers import Transfers
 from paglets.wire.bodies import DrainAnswer, DrainedAgent
 
@@ -34,24 +34,23 @@ _LOOK_EVERY = 0.2
 class Draining:
     """Drains one host; used from its loop."""
 
-    def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
+    def __init__(
         self,
+        common: Common,
         *,
-        roster: Roster,
         admission: Admission,
         departures: Departures,
         inactivity: Inactivity,
         transfers: Transfers,
         hosts: PeerHosts,
-        recorder: Recorder,
     ) -> None:
-        self._roster = roster
+        self._roster = common.roster
         self._admission = admission
         self._departures = departures
         self._inactivity = inactivity
         self._transfers = transfers
         self._hosts = hosts
-        self._recorder = recorder
+        self._recorder = common.recorder
         self._sent: Counter[str] = Counter()
         self.began: Callable[[], None] = _nothing
         """Told when draining begins: the host shows it."""

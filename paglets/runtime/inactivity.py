@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import msgspec
 
-from paglets.config.settings import Timeouts
 from paglets.failpoints import failpoint_async
 from paglets.model.enums import Hook, PagletStatus, Verb
 from paglets.model.errors import (
@@ -19,13 +18,11 @@ from paglets.model.errors import (
 )
 from paglets.model.inactive import DeactivationPolicy
 from paglets.model.refs import PagletProxyRef
-from paglets.runtime.activity import Activity
-from paglets.runtime.commits import Commits, require_status
-from paglets.runtime.idempotency import CallOutcome, Keeper, Once, require_address
-from paglets.runtime.quiescing import Quiescer, Taken
-from paglets.runtime.recorder import Recorder
-from paglets.runtime.roster import LocalPaglet, Queued, Roster
-from paglets.runtime.tasks import Tasks
+from paglets.runtime.commits import require_status
+from paglets.runtime.common import Common
+from paglets.runtime.idempotency import CallOutcome, Keeper, require_address
+from paglets.runtime.quiescing import Taken
+from paglets.runtime.roster import LocalPaglet, Queued
 from paglets.store.rows import QueuedMessage
 from paglets.store.writes import PutMessages, Write
 from paglets.wire.bodies import ReplyBody
@@ -38,26 +35,15 @@ _LONGEST_TIMER = 24 * 3600.0
 class Inactivity:
     """Puts paglets of one host to sleep and wakes them; used from its loop."""
 
-    def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
-        self,
-        *,
-        roster: Roster,
-        commits: Commits,
-        activity: Activity,
-        quiescer: Quiescer,
-        recorder: Recorder,
-        once: Once,
-        tasks: Tasks,
-        timeouts: Timeouts,
-    ) -> None:
-        self._roster = roster
-        self._commits = commits
-        self._activity = activity
-        self._quiescer = quiescer
-        self._recorder = recorder
-        self._once = once
-        self._tasks = tasks
-        self._timeouts = timeouts
+    def __init__(self, common: Common) -> None:
+        self._roster = common.roster
+        self._commits = common.commits
+        self._activity = common.activity
+        self._quiescer = common.quiescer
+        self._recorder = common.recorder
+        self._once = common.once
+        self._tasks = common.tasks
+        self._timeouts = common.timeouts
 
     async def deactivate(
         self, agent_id: str, policy: DeactivationPolicy, *, key: str | None

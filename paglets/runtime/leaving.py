@@ -9,13 +9,11 @@ import contextlib
 from paglets.model.enums import Verb
 from paglets.model.errors import BusyError, InvalidRequestError, LifecycleError, PagletsError
 from paglets.model.inactive import DeactivationPolicy
-from paglets.runtime.activity import Activity
+from paglets.runtime.common import Common
 from paglets.runtime.creation import Creation
 from paglets.runtime.departures import Departures
 from paglets.runtime.inactivity import Inactivity
-from paglets.runtime.recorder import Recorder
-from paglets.runtime.roster import LocalPaglet, Roster
-from paglets.runtime.tasks import Tasks
+from paglets.runtime.roster import LocalPaglet
 from paglets.wire.bodies import ReplyBody
 from paglets.wire.calls import Departure
 from paglets.wire.policies import decode_policy
@@ -27,24 +25,21 @@ _VERB_TIMEOUT = 120.0
 class Leaving:
     """Carries out the departures paglets of one host ask for themselves; used from its loop."""
 
-    def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
+    def __init__(
         self,
-        roster: Roster,
+        common: Common,
+        *,
         departures: Departures,
         inactivity: Inactivity,
         creation: Creation,
-        recorder: Recorder,
-        *,
-        activity: Activity,
-        tasks: Tasks,
     ) -> None:
-        self._roster = roster
+        self._roster = common.roster
         self._departures = departures
         self._inactivity = inactivity
         self._creation = creation
-        self._recorder = recorder
-        self._activity = activity
-        self._tasks = tasks
+        self._recorder = common.recorder
+        self._activity = common.activity
+        self._tasks = common.tasks
 
     async def leave(self, paglet: LocalPaglet, departure: Departure) -> ReplyBody:
         """Carry out a departure; the reply is what the sender of the message gets.

@@ -6,17 +6,15 @@ from pathlib import Path
 
 from paglets.model.enums import Launched, PagletStatus, TransferOutcome, TransferRole
 from paglets.model.errors import PagletsError
-from paglets.runtime.activity import Activity
+from paglets.runtime.common import Common
 from paglets.runtime.courier import Courier
 from paglets.runtime.fencing import Fencing
 from paglets.runtime.inactivity import Inactivity
 from paglets.runtime.leftovers import find_leftovers, remove
 from paglets.runtime.lifecycle import PROMISED
 from paglets.runtime.ownership import Recovery, decide_recovery
-from paglets.runtime.recorder import Recorder
-from paglets.runtime.roster import LocalPaglet, Roster
+from paglets.runtime.roster import LocalPaglet
 from paglets.store.rows import PagletRow
-from paglets.store.store import Store
 
 _FENCE_TIMEOUT = 2.0
 """Seconds that peers have, before rows start, to say that they own one at a higher epoch."""
@@ -25,26 +23,23 @@ _FENCE_TIMEOUT = 2.0
 class Restorer:
     """Brings the rows of one host back to life when it starts; used from its loop."""
 
-    def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
+    def __init__(
         self,
+        common: Common,
         *,
-        roster: Roster,
-        store: Store,
-        activity: Activity,
         inactivity: Inactivity,
         courier: Courier,
         fencing: Fencing,
-        recorder: Recorder,
         rolled_back: Callable[[], bool],
         work: Path,
     ) -> None:
-        self._roster = roster
-        self._store = store
-        self._activity = activity
+        self._roster = common.roster
+        self._store = common.store
+        self._activity = common.activity
         self._inactivity = inactivity
         self._courier = courier
         self._fencing = fencing
-        self._recorder = recorder
+        self._recorder = common.recorder
         self._rolled_back = rolled_back
         self._work = work
         self._leftovers: list[Path] = []

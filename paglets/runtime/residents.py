@@ -13,12 +13,10 @@ from dataclasses import dataclass, field
 from paglets.model.enums import Launched, PagletStatus, ResidentLifecycle
 from paglets.model.errors import BusyError, LifecycleError, PagletsError
 from paglets.model.launch import LaunchPlan, ResidentService, resident_id
-from paglets.runtime.activity import Activity
 from paglets.runtime.childlink import ChildLink
-from paglets.runtime.commits import Commits
+from paglets.runtime.common import Common
 from paglets.runtime.crashes import limits_of
 from paglets.runtime.inactivity import Inactivity
-from paglets.runtime.recorder import Recorder
 from paglets.runtime.residency import (
     RESTING,
     IdleWatch,
@@ -28,9 +26,7 @@ from paglets.runtime.residency import (
     objection,
 )
 from paglets.runtime.residentrows import ResidentRows
-from paglets.runtime.roster import LocalPaglet, Roster
-from paglets.runtime.tasks import Tasks
-from paglets.store.store import Store
+from paglets.runtime.roster import LocalPaglet
 from paglets.store.writes import StaleWriteError
 from paglets.supervise.restarts import GiveUp, decide_restart
 
@@ -67,34 +63,28 @@ class _Resident:
 class Residents:
     """Runs the residents of one host; used from its loop."""
 
-    def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
+    def __init__(
         self,
         plan: LaunchPlan,
+        common: Common,
         *,
-        roster: Roster,
-        store: Store,
-        commits: Commits,
-        activity: Activity,
         inactivity: Inactivity,
         rows: ResidentRows,
-        recorder: Recorder,
-        tasks: Tasks,
         is_leased: Callable[[str], bool],
     ) -> None:
-        self._roster = roster
-        self._store = store
-        self._commits = commits
-        self._activity = activity
+        self._roster = common.roster
+        self._store = common.store
+        self._commits = common.commits
+        self._activity = common.activity
         self._inactivity = inactivity
         self._rows = rows
-        self._recorder = recorder
-        self._tasks = tasks
+        self._recorder = common.recorder
+        self._tasks = common.tasks
         self._is_leased = is_leased
-        made = [
-            _Resident(service, resident_id(service, roster.me.name)) for service in plan.residents
-        ]
+        host = self._roster.me.name
+        made = [_Resident(service, resident_id(service, host)) for service in plan.residents]
         self._residents = {each.agent_id: each for each in made}
-        roster.resident_classes = frozenset(each.service.class_name for each in made)
+        self._roster.resident_classes = frozenset(each.service.class_name for each in made)
 
     def warnings(self) -> list[str]:
         """Return what an operator should know, each with the next step."""

@@ -12,16 +12,13 @@ from paglets.model.errors import (
 )
 from paglets.model.refs import HostRef
 from paglets.model.transfer import PeerAddress
-from paglets.runtime.activity import Activity
 from paglets.runtime.commits import lean
+from paglets.runtime.common import Common
 from paglets.runtime.courier import Courier
 from paglets.runtime.fencing import Fencing
 from paglets.runtime.ownership import decide_resolve
-from paglets.runtime.recorder import Recorder
-from paglets.runtime.roster import LocalPaglet, Roster
-from paglets.runtime.tasks import Tasks
+from paglets.runtime.roster import LocalPaglet
 from paglets.store.rows import TransferRow
-from paglets.store.store import Store
 from paglets.wire.bodies import TransferInfo, TransferList
 
 _TELL_PAUSE = 2.0
@@ -32,24 +29,14 @@ _ACTIONS = ("resume", "drop")
 class Transfers:
     """Lists and resolves the transfers of one host; used from its loop."""
 
-    def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
-        self,
-        *,
-        roster: Roster,
-        store: Store,
-        activity: Activity,
-        courier: Courier,
-        fencing: Fencing,
-        recorder: Recorder,
-        tasks: Tasks,
-    ) -> None:
-        self._roster = roster
-        self._store = store
-        self._activity = activity
+    def __init__(self, common: Common, *, courier: Courier, fencing: Fencing) -> None:
+        self._roster = common.roster
+        self._store = common.store
+        self._activity = common.activity
         self._courier = courier
         self._fencing = fencing
-        self._recorder = recorder
-        self._tasks = tasks
+        self._recorder = common.recorder
+        self._tasks = common.tasks
 
     async def list(
         self,

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from paglets.config.settings import Timeouts
 from paglets.model.enums import EnvelopeKind, PagletStatus, Verb
 from paglets.model.errors import LifecycleError
 from paglets.model.inactive import DeactivationPolicy
@@ -15,12 +14,12 @@ from paglets.model.names import new_id
 from paglets.model.refs import PagletProxyRef
 from paglets.model.transfer import PeerAddress, TransferTicket
 from paglets.runtime.cloning import Clones
+from paglets.runtime.common import Common
 from paglets.runtime.creation import Creation
 from paglets.runtime.departures import Departures
 from paglets.runtime.forwarding import Forwarding
 from paglets.runtime.inactivity import Inactivity
 from paglets.runtime.ports import PeerCalls
-from paglets.runtime.roster import Roster
 from paglets.wire.bodies import (
     DeactivateBody,
     DispatchBody,
@@ -38,23 +37,23 @@ class Verbs:
 
     def __init__(  # noqa: PLR0913 - a composition point: each part is handed in once
         self,
+        common: Common,
         *,
-        roster: Roster,
         departures: Departures,
         clones: Clones,
         inactivity: Inactivity,
         creation: Creation,
         forwarding: Forwarding,
         calls: PeerCalls,
-        timeouts: Timeouts,
     ) -> None:
-        self._roster = roster
+        self._roster = common.roster
         self._departures = departures
         self._clones = clones
         self._inactivity = inactivity
         self._creation = creation
         self._forwarding = forwarding
         self._calls = calls
+        timeouts = common.timeouts
         self._patience = timeouts.outcome + timeouts.quiesce + timeouts.hook
 
     async def dispatch(

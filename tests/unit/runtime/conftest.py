@@ -8,9 +8,12 @@ import pytest
 from paglets.config.settings import Timeouts
 from paglets.runtime.activity import Activity
 from paglets.runtime.commits import Commits, lean
+from paglets.runtime.common import Common
 from paglets.runtime.courier import Courier
 from paglets.runtime.fencing import Fencing
 from paglets.runtime.forwarding import Forwarding
+from paglets.runtime.idempotency import Once
+from paglets.runtime.quiescing import Quiescer
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import Roster
 from paglets.runtime.tasks import Tasks
@@ -57,6 +60,18 @@ class Bench:
             self.calls,
             self.recorder,
             self.tasks,
+            timeouts=TIMEOUTS,
+        )
+        self.quiescer = Quiescer(self.commits, TIMEOUTS)
+        self.common = Common(
+            roster=self.roster,
+            store=self.store,
+            commits=self.commits,
+            activity=self.activity,
+            quiescer=self.quiescer,
+            once=Once(self.store),
+            recorder=self.recorder,
+            tasks=self.tasks,
             timeouts=TIMEOUTS,
         )
         self.resumed, self.moved = [], []

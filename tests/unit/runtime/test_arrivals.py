@@ -29,7 +29,6 @@ from paglets.testing.waiting import turn
 from paglets.wire.bodies import ReplyBody
 from paglets.wire.envelope import EnvelopeMessage, EnvelopeOutcome
 from paglets.wire.failures import parse_error_body
-from tests.unit.runtime.conftest import TIMEOUTS
 from tests.unit.runtime.samples import (
     BETA,
     GAMMA,
@@ -59,15 +58,11 @@ def arrivals(bench, tmp_path):
         limits=Limits(),
     )
     made = Arrivals(
-        roster=bench.roster,
-        store=bench.store,
-        activity=bench.activity,
+        bench.common,
         starter=bench.starter,
         admission=bench.admission,
         unpacker=Unpacker(bench.store.spool, tmp_path / "work", Limits()),
-        recorder=bench.recorder,
         limits=Limits(),
-        timeouts=TIMEOUTS,
     )
     made.superseded = bench.courier.superseded
     return made

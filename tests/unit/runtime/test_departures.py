@@ -23,16 +23,13 @@ from paglets.model.transfer import TransferTicket
 from paglets.runtime.courier import envelope_of
 from paglets.runtime.creation import Creation
 from paglets.runtime.departures import Departures
-from paglets.runtime.idempotency import Once
 from paglets.runtime.inactivity import Inactivity
 from paglets.runtime.packing import Packer
-from paglets.runtime.quiescing import Quiescer
 from paglets.runtime.targets import Targets
 from paglets.testing.waiting import turn
 from paglets.wire.bodies import CheckAnswer, Claim, FenceBody
 from paglets.wire.calls import Failed, OpenGate, Quiesce
 from paglets.wire.failures import encode_failure
-from tests.unit.runtime.conftest import TIMEOUTS
 from tests.unit.runtime.fakes import unreachable, until, word
 from tests.unit.runtime.samples import BETA, make_host, make_moving, make_record, make_row
 
@@ -48,28 +45,15 @@ def verbs(bench, tmp_path):
     bench.hosts.known = [make_host(BETA)]
     bench.calls.answer("check", YES)
     bench.calls.answer("settled", None)
-    bench.once = Once(bench.store)
-    bench.quiescer = Quiescer(bench.commits, TIMEOUTS)
-    shared = {
-        "roster": bench.roster,
-        "commits": bench.commits,
-        "activity": bench.activity,
-        "quiescer": bench.quiescer,
-        "recorder": bench.recorder,
-        "once": bench.once,
-        "timeouts": TIMEOUTS,
-    }
     bench.departures = Departures(
-        **shared,
-        store=bench.store,
+        bench.common,
         courier=bench.courier,
         targets=Targets(bench.roster, bench.hosts, bench.calls),
         packer=Packer(bench.roster, tmp_path / "work"),
     )
-    bench.inactivity = Inactivity(**shared, tasks=bench.tasks)
+    bench.inactivity = Inactivity(bench.common)
     bench.creation = Creation(
-        **shared,
-        store=bench.store,
+        bench.common,
         starter=bench.starter,
         admission=None,
         folders=(tmp_path / "work",),

@@ -20,14 +20,11 @@ from paglets.model.errors import (
 )
 from paglets.model.inactive import DeactivationPolicy
 from paglets.model.refs import PagletProxyRef
-from paglets.runtime.idempotency import Once
 from paglets.runtime.inactivity import Inactivity
 from paglets.runtime.leases import Leases
-from paglets.runtime.quiescing import Quiescer
 from paglets.runtime.starter import Birth
 from paglets.wire.bodies import AgentInfo, LeaseAnswer, LeaseBody, ServiceBody
 from paglets.wire.hostcalls import LeaseCall
-from tests.unit.runtime.conftest import TIMEOUTS
 from tests.unit.runtime.fakes import unreachable, until
 from tests.unit.runtime.samples import ALPHA, BETA, GAMMA, make_host, make_row
 
@@ -37,16 +34,7 @@ GRANTED = LeaseAnswer(lease_id="any", ttl_seconds=60.0)
 
 @pytest.fixture
 def leases(bench):
-    inactivity = Inactivity(
-        roster=bench.roster,
-        commits=bench.commits,
-        activity=bench.activity,
-        quiescer=Quiescer(bench.commits, TIMEOUTS),
-        recorder=bench.recorder,
-        once=Once(bench.store),
-        tasks=bench.tasks,
-        timeouts=TIMEOUTS,
-    )
+    inactivity = Inactivity(bench.common)
     return Leases(bench.roster, inactivity, bench.forwarding, bench.hosts, bench.calls, bench.tasks)
 
 

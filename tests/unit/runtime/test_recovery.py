@@ -36,13 +36,10 @@ def restart(bench, tmp_path):
     async def run(*, rolled_back=False):
         bench.inactivity = MagicMock()
         restorer = Restorer(
-            roster=bench.roster,
-            store=bench.store,
-            activity=bench.activity,
+            bench.common,
             inactivity=bench.inactivity,
             courier=bench.courier,
             fencing=bench.fencing,
-            recorder=bench.recorder,
             rolled_back=lambda: rolled_back,
             work=tmp_path / "work",
         )

@@ -8,16 +8,13 @@ from paglets.model.enums import Hook, Launched, PagletStatus, ResidentLifecycle
 from paglets.model.errors import ClassLoadError, PagletCrashedError, StateError
 from paglets.model.inactive import DeactivationPolicy
 from paglets.model.launch import LaunchPlan, ResidentService, RestartTerms
-from paglets.runtime.idempotency import Once
 from paglets.runtime.inactivity import Inactivity
-from paglets.runtime.quiescing import Quiescer
 from paglets.runtime.residency import RESTING, RETIRED
 from paglets.runtime.residentrows import ResidentRows
 from paglets.runtime.residents import Residents
 from paglets.store.rows import Due, QueuedMessage
 from paglets.store.writes import DeleteRow, Expect, PutMessages
 from paglets.wire.calls import HookDone, RunHook, Snapshot
-from tests.unit.runtime.conftest import TIMEOUTS
 from tests.unit.runtime.fakes import until
 from tests.unit.runtime.samples import MANIFEST, make_row
 
@@ -43,25 +40,13 @@ def residents(bench):
     """Makes the driver for these services."""
     bench.starter.snapshot = Snapshot(data=b"first", size=5)
     bench.leased = set()
-    inactivity = Inactivity(
-        roster=bench.roster,
-        commits=bench.commits,
-        activity=bench.activity,
-        quiescer=Quiescer(bench.commits, TIMEOUTS),
-        recorder=bench.recorder,
-        once=Once(bench.store),
-        tasks=bench.tasks,
-        timeouts=TIMEOUTS,
-    )
+    inactivity = Inactivity(bench.common)
     bench.inactivity = inactivity
 
     def make(*services):
         made = Residents(
             LaunchPlan(residents=services),
-            roster=bench.roster,
-            store=bench.store,
-            commits=bench.commits,
-            activity=bench.activity,
+            bench.common,
             inactivity=inactivity,
             rows=ResidentRows(
                 bench.roster,
@@ -71,8 +56,6 @@ def residents(bench):
                 Admitting(),
                 bench.recorder,
             ),
-            recorder=bench.recorder,
-            tasks=bench.tasks,
             is_leased=bench.leased.__contains__,
         )
         bench.activity.on_failed_restart(made.not_restarted)
