@@ -12,11 +12,11 @@ from typing import Any, Self
 import msgspec
 
 from paglets.agent.contracts import ServiceContract, ServiceOperation, contract_manifest
+from paglets.agent.leaseterm import LeaseTerm
 from paglets.agent.port import ADVERTISE, CALL_TIMEOUT, LEASE, LOOKUP, WITHDRAW, HostPort
 from paglets.agent.servicehandle import ServiceHandle
 from paglets.agent.servicerecord import best_of, lookup_call, one_of, require_tellable
 from paglets.model.enums import ServiceScope, require_enum
-from paglets.model.errors import ConflictError
 from paglets.wire.bodies import ServiceBody
 from paglets.wire.hostcalls import AdvertiseCall, LeaseCall, LookupCall, LookupReply, WithdrawCall
 
@@ -34,15 +34,13 @@ class ServiceLease(ServiceHandle):
         self, port: HostPort, contract: ServiceContract, body: ServiceBody, ttl: float
     ) -> None:
         super().__init__(port, contract, body)
-        self._ttl = seconds_of(ttl)
-        self._lease_id: str | None = None
-        self._expires_at = 0.0
-        self._ask(ttl)
+        self._term = LeaseTerm(body, ttl)
+        self._ask(self._term.take())
 
     @property
     def expires_at(self) -> float:
         """When it ends unless renewed, in Unix seconds on this machine's clock."""
-        return self._expires_at
+        return self._term.expires_at
 
     def renew(self, ttl: float | None = None) -> None:
         """Let it last `ttl` seconds from now; None: as long as it was asked for at first.
@@ -52,18 +50,16 @@ class ServiceLease(ServiceHandle):
             HostUnreachableError: The provider's host does not answer.
             ValueError: `ttl` is not above 0.
         """
-        if self._lease_id is None:
-            raise ConflictError(f"the lease on {self._body.name} was released: take a new one")
-        self._ask(self._ttl if ttl is None else seconds_of(ttl))
+        self._ask(self._term.renew(ttl))
 
     def release(self) -> None:
         """End it; a second time nothing happens.
 
         Never fails because of the provider's host: what that cannot be told ends by its TTL.
         """
-        if self._lease_id is not None:
-            self._ask(0.0)
-            self._lease_id = None
+        if (call := self._term.release()) is not None:
+            self._ask(call)
+            self._term.released()
 
     def __enter__(self) -> Self:
         return self
@@ -71,12 +67,10 @@ class ServiceLease(ServiceHandle):
     def __exit__(self, *exc: object) -> None:
         self.release()
 
-    def _ask(self, ttl: float) -> None:
-        request = LeaseCall(service=self._body, ttl=ttl, lease_id=self._lease_id)
-        # Before the question: the provider sleeps no earlier than we believe.
+    def _ask(self, call: LeaseCall) -> None:
         asked_at = time.time()
-        reply = self._port.call(LEASE, request, timeout=CALL_TIMEOUT)
-        self._lease_id, self._expires_at = reply.lease_id, asked_at + reply.ttl
+        reply = self._port.call(LEASE, call, timeout=CALL_TIMEOUT)
+        self._term.granted(reply, asked_at=asked_at)
 
 
 class Services:
@@ -235,13 +229,6 @@ class Services:
 
     def _ask(self, call: LookupCall) -> LookupReply:
         return self._port.call(LOOKUP, call, timeout=CALL_TIMEOUT)
-
-
-def seconds_of(ttl: float) -> float:
-    """Return the seconds a lease is to last; ValueError unless they are above 0."""
-    if not ttl > 0:
-        raise ValueError(f"ttl is seconds above 0, not {ttl!r}")
-    return ttl
 
 
 def _unknown(_operation: ServiceOperation[Any, Any]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Self, TypeVar
 
 from paglets.agent.contracts import ServiceContract, ServiceOperation
+from paglets.agent.leaseterm import LeaseTerm
 from paglets.agent.port import CALL_TIMEOUT, LEASE, LOOKUP
 from paglets.agent.proxy import SEND_TIMEOUT
 from paglets.agent.servicecalls import encode_request, result_of
@@ -21,11 +22,11 @@ from paglets.agent.servicerecord import (
     require_of_contract,
     require_offered,
 )
-from paglets.agent.services import LEASE_TTL, seconds_of
+from paglets.agent.services import LEASE_TTL
 from paglets.connect.asyncproxy import AsyncPagletProxy
 from paglets.connect.calls import HttpCalls
 from paglets.model.enums import ServiceScope
-from paglets.model.errors import ConflictError, PagletsError
+from paglets.model.errors import PagletsError
 from paglets.wire.bodies import ServiceBody
 from paglets.wire.hostcalls import LeaseCall, LookupCall, LookupReply
 
@@ -98,14 +99,12 @@ class AsyncServiceLease(AsyncServiceHandle):
         self, calls: HttpCalls, contract: ServiceContract, body: ServiceBody, ttl: float
     ) -> None:
         super().__init__(calls, contract, body)
-        self._ttl = seconds_of(ttl)
-        self._lease_id: str | None = None
-        self._expires_at = 0.0
+        self._term = LeaseTerm(body, ttl)
 
     @property
     def expires_at(self) -> float:
         """When it ends unless renewed, in Unix seconds on this machine's clock."""
-        return self._expires_at
+        return self._term.expires_at
 
     async def renew(self, ttl: float | None = None) -> None:
         """Let it last `ttl` seconds from now; as `ServiceLease.renew`.
@@ -113,19 +112,17 @@ class AsyncServiceLease(AsyncServiceHandle):
         Raises:
             ConflictError: It has expired, was released, or its host has restarted: take a new one.
         """
-        if self._lease_id is None:
-            raise ConflictError(f"the lease on {self._body.name} was released: take a new one")
-        await self._ask(self._ttl if ttl is None else seconds_of(ttl))
+        await self._ask(self._term.renew(ttl))
 
     async def release(self) -> None:
         """End it; a second time nothing happens."""
-        if self._lease_id is not None:
-            await self._ask(0.0)
-            self._lease_id = None
+        if (call := self._term.release()) is not None:
+            await self._ask(call)
+            self._term.released()
 
     async def take(self) -> Self:
         """Take it; called by `AsyncServices.lease`."""
-        await self._ask(self._ttl)
+        await self._ask(self._term.take())
         return self
 
     async def __aenter__(self) -> Self:
@@ -134,12 +131,10 @@ class AsyncServiceLease(AsyncServiceHandle):
     async def __aexit__(self, *exc: object) -> None:
         await self.release()
 
-    async def _ask(self, ttl: float) -> None:
-        request = LeaseCall(service=self._body, ttl=ttl, lease_id=self._lease_id)
-        # Before the question: the provider sleeps no earlier than we believe.
+    async def _ask(self, call: LeaseCall) -> None:
         asked_at = time.time()
-        reply = await self._calls.call(LEASE, request, timeout=CALL_TIMEOUT)
-        self._lease_id, self._expires_at = reply.lease_id, asked_at + reply.ttl
+        reply = await self._calls.call(LEASE, call, timeout=CALL_TIMEOUT)
+        self._term.granted(reply, asked_at=asked_at)
 
 
 class AsyncServices:

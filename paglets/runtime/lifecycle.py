@@ -206,17 +206,7 @@ def objection(row: PagletRow | None, birth_id: str, epoch: Epoch) -> str | None:
 
 
 def _accept(offer: Offer, arriving: PagletRow, row: PagletRow | None, now: float) -> Accepted:
-    record = TransferRow(
-        transfer_id=offer.transfer_id,
-        role=TransferRole.TARGET,
-        kind=offer.kind,
-        agent_id=offer.agent_id,
-        birth_id=offer.birth_id,
-        peer=offer.source,
-        epoch=offer.epoch,
-        outcome=TransferOutcome.ACCEPTED,
-        created_at=now,
-    )
+    record = _target_record(offer, TransferOutcome.ACCEPTED, now)
     expect = None if row is None else Expect(row.status, row.epoch)
     writes: tuple[Write, ...] = (PutTransfer(record), PutRow(arriving, expect))
     proven = None
@@ -229,19 +219,23 @@ def _accept(offer: Offer, arriving: PagletRow, row: PagletRow | None, now: float
 
 
 def _refusal(offer: Offer, reason: bytes | None, now: float) -> PutTransfer:
-    return PutTransfer(
-        TransferRow(
-            transfer_id=offer.transfer_id,
-            role=TransferRole.TARGET,
-            kind=offer.kind,
-            agent_id=offer.agent_id,
-            birth_id=offer.birth_id,
-            peer=offer.source,
-            epoch=offer.epoch,
-            outcome=TransferOutcome.REFUSED,
-            reason=reason,
-            created_at=now,
-        )
+    return PutTransfer(_target_record(offer, TransferOutcome.REFUSED, now, reason))
+
+
+def _target_record(
+    offer: Offer, outcome: TransferOutcome, now: float, reason: bytes | None = None
+) -> TransferRow:
+    return TransferRow(
+        transfer_id=offer.transfer_id,
+        role=TransferRole.TARGET,
+        kind=offer.kind,
+        agent_id=offer.agent_id,
+        birth_id=offer.birth_id,
+        peer=offer.source,
+        epoch=offer.epoch,
+        outcome=outcome,
+        reason=reason,
+        created_at=now,
     )
 
 
