@@ -9,26 +9,22 @@ The surface of `LocalMesh`, so that the same tests run on both; what a test does
 `mesh["beta"]` too. Everything is removed at the end, whatever happens in between (`reaper.py`).
 """
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from docker.errors import NotFound
 from testcontainers.core.network import Network
 
 from paglets.config.settings import HostSettings, Limits, Timeouts
-from paglets.connect import Client
-from paglets.host.launching import with_launch
 from paglets.model.errors import PagletsError
 from paglets.model.names import new_id
 from paglets.testing.archives import fill_volume
 from paglets.testing.containersettings import DATA, PORT
 from paglets.testing.engine import engine, host_image
 from paglets.testing.hostcontainer import HostContainer
-from paglets.testing.localmesh import NAMES
+from paglets.testing.hostgroup import HostGroup, folders_of, host_names, settled
 from paglets.testing.reaper import MESH_LABEL, labels, run_id, sweep
 from paglets.testing.waiting import wait_until
 
@@ -36,7 +32,7 @@ _START_TIMEOUT = 60.0
 """Seconds in which all hosts of a mesh become ready, on a machine that starts them all at once."""
 
 
-class DockerMesh:
+class DockerMesh(HostGroup[HostContainer]):
     """Hosts in containers that know each other; a context manager.
 
     Args:
@@ -68,79 +64,47 @@ class DockerMesh:
         builtins: bool = False,
         **overrides: object,
     ) -> None:
+        super().__init__()
         self._builtins = builtins
         self.image = image or host_image()
         """What the hosts run."""
         self.id = f"paglets-{run_id()}-{new_id()[:6]}"
         """Names what belongs to this mesh."""
         self._failpoints = dict(failpoints or {})
-        self._agents = [agents] if isinstance(agents, str | Path) else list(agents)
+        self._folders = folders_of(agents)
         self._network = Network(docker_network_kw={"labels": labels(self.id)})
         self._former: dict[str, str] = {}
-        names = [*NAMES, *(f"host-{n}" for n in range(len(NAMES) + 1, count + 1))][:count]
+        self._names = host_names(count)
         common = HostSettings(
             name="",
             data=Path(DATA),
             allow=tuple(allow),
-            seeds=tuple(f"http://{name}:{PORT}" for name in names[:2]),
+            seeds=tuple(f"http://{name}:{PORT}" for name in self._names[:2]),
             preset="local",
             timeouts=timeouts or Timeouts(),
             limits=limits or Limits(),
         )
-        if launch is not None:
-            common = with_launch(common, launch)
-        common = replace(common, **overrides)  # type: ignore[arg-type]  # fields by name
-        self._settings = [(name, common) for name in names]
-        self.hosts: list[HostContainer] = []
-        """The hosts, in the order of their names; there once the mesh is entered."""
-        self.converged_in = 0.0
-        """Seconds from when the last host was ready until each saw all others online."""
+        self._settings = settled(common, [launch], overrides)
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def __getitem__(self, name: str) -> HostContainer:
-        """Return the host of this name."""
-        for host in self.hosts:
-            if host.name == name:
-                return host
-        raise KeyError(f"no host {name!r}; there are {', '.join(h.name for h in self.hosts)}")
-
-    def __iter__(self) -> Iterator[HostContainer]:
-        return iter(self.hosts)
-
-    def start(self) -> None:
-        """Start all hosts and wait until each sees all others online."""
+    def _start_hosts(self) -> None:
         self._network.create()
         self.hosts = [
             HostContainer(
                 name,
                 image=self.image,
-                settings=settings,
+                settings=self._settings,
                 network=self._network,
                 mesh=self.id,
                 builtins=self._builtins,
             )
-            for name, settings in self._settings
+            for name in self._names
         ]
-        if self._agents:
-            folders = [Path(each) for each in self._agents]
-            fill_volume(self.image, f"{self.id}-agents", folders)
+        if self._folders:
+            fill_volume(self.image, f"{self.id}-agents", list(self._folders))
         for host in self.hosts:
             host.start(wait=False, failpoints=self._failpoints.get(host.name, ""))
         for host in self.hosts:
             host.wait_ready(timeout=_START_TIMEOUT)
-        begun = time.monotonic()
-        self.wait_converged()
-        self.converged_in = time.monotonic() - begun
 
     def wait_converged(self, timeout: float = 30.0) -> None:
         """Wait until every running host sees every running host, where it is now, and no other.
@@ -158,22 +122,6 @@ class DockerMesh:
                 interval=0.05,
                 story=lambda host=host: f"{_seen_by(host)}\n{host.tail()}",  # type: ignore[misc]  # as above
             )
-
-    def client(self, name: str | None = None) -> Client:
-        """Return a client that talks to the host of this name, the first one by default."""
-        return (self.hosts[0] if name is None else self[name]).client
-
-    def kill(self, name: str) -> None:
-        """End a host by SIGKILL."""
-        self[name].kill()
-
-    def stop(self, name: str) -> int:
-        """End a host politely; return its exit code."""
-        return self[name].stop()
-
-    def pause(self, name: str) -> None:
-        """Freeze a host; `heal` lets it go on."""
-        self[name].pause()
 
     def partition(self, *names: str) -> None:
         """Take hosts off the network: nobody reaches them, nor does the test, until `heal`."""

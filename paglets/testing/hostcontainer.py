@@ -87,6 +87,12 @@ class HostContainer(DockerContainer):
         self._key = Path(tempfile.mkdtemp(prefix="paglets-key-")) / "mesh.key"
         self.data_volume = f"{self.mesh}-data-{name}"
         """Name of the volume of its data."""
+        self._mount_volumes(agents)
+        self._confine(network)
+        address = "127.0.0.1" if is_local() else "0.0.0.0"  # noqa: S104 - asked for by variable
+        self.ports = {f"{PORT}/tcp": (address, self.port)}  # type: ignore[dict-item]  # the SDK takes both
+
+    def _mount_volumes(self, agents: Sequence[str | Path]) -> None:
         for volume, path in (
             (self.data_volume, HOME),
             (f"{self.mesh}-keys", str(Path(KEY_FILE).parent)),
@@ -96,6 +102,9 @@ class HostContainer(DockerContainer):
             self.with_volume_mapping(volume, path, "rw")
         if agents:
             fill_volume(self.image, f"{self.mesh}-agents", [Path(each) for each in agents])
+
+    def _confine(self, network: Network | None) -> None:
+        """Give it its networks and folders, and no rights beyond them."""
         if network is not None:
             self.with_network(network).with_network_aliases(*self.aliases)
         self.with_kwargs(
@@ -104,13 +113,11 @@ class HostContainer(DockerContainer):
             cap_drop=["ALL"],
             security_opt=["no-new-privileges:true"],
             pids_limit=4096,
-            hostname=name,
+            hostname=self.name,
             # Readiness is asked from outside; probes of many hosts at once cost more than hosts.
             healthcheck={"test": ["NONE"]},
         )
         self.with_tmpfs_mount("/tmp")  # noqa: S108 - in the container
-        address = "127.0.0.1" if is_local() else "0.0.0.0"  # noqa: S104 - asked for by variable
-        self.ports = {f"{PORT}/tcp": (address, self.port)}  # type: ignore[dict-item]  # the SDK takes both
 
     @property
     def name(self) -> str:

@@ -2,26 +2,21 @@
 
 import shutil
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from paglets.config.launchfile import bundled_path
 from paglets.config.settings import HostSettings, Limits, Timeouts
-from paglets.connect import Client
-from paglets.host.launching import with_launch
 from paglets.model.errors import PagletsError
 from paglets.testing.cutproxy import CutProxy, Fault, FaultKind
+from paglets.testing.hostgroup import HostGroup, folders_of, host_names, settled
 from paglets.testing.localhost import LocalHost, free_ports
 from paglets.testing.waiting import wait_until
 
-NAMES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")
-"""Names of the hosts of a mesh, in order; further ones are `host-9` and so on."""
 
-
-class LocalMesh:
+class LocalMesh(HostGroup[LocalHost]):
     """Real host processes on loopback that know each other; a context manager.
 
         with LocalMesh(3, agents=".") as mesh:
@@ -63,32 +58,27 @@ class LocalMesh:
         proxied: bool = False,
         **overrides: object,
     ) -> None:
+        super().__init__()
         self._is_temporary = folder is None
         self._is_closed = False
         self.folder = folder or Path(tempfile.mkdtemp(prefix="paglets-mesh-"))
         """Data, logs and key of the mesh."""
         self._failpoints = dict(failpoints or {})
-        folders = [agents] if isinstance(agents, str | Path) else agents
         ports = free_ports(count)
         self._proxies = [CutProxy(port) for port in ports] if proxied else []
         urls = [proxy.url for proxy in self._proxies] or [f"http://127.0.0.1:{p}" for p in ports]
         self._host_ids: dict[str, str] = {}
-        names = [*NAMES, *(f"host-{n}" for n in range(len(NAMES) + 1, count + 1))][:count]
         common = HostSettings(
             name="",
             data=self.folder,
-            agents=tuple(Path(each).resolve() for each in folders),
+            agents=tuple(each.resolve() for each in folders_of(agents)),
             allow=tuple(allow),
             key_file=self.key_file,
             preset="local",
             timeouts=timeouts or Timeouts(),
             limits=limits or Limits(),
         )
-        if builtins:
-            common = with_launch(common, bundled_path())
-        if launch is not None:
-            common = with_launch(common, launch)
-        common = replace(common, **overrides)  # type: ignore[arg-type]  # fields by name
+        common = settled(common, [bundled_path() if builtins else None, launch], overrides)
         self.hosts = [
             LocalHost(
                 replace(
@@ -101,40 +91,15 @@ class LocalMesh:
                 ),
                 environment or {},
             )
-            for name, port, url in zip(names, ports, urls, strict=True)
+            for name, port, url in zip(host_names(count), ports, urls, strict=True)
         ]
-        """The hosts, in the order of their names."""
-        self.converged_in = 0.0
-        """Seconds from when the last host was ready until each saw all others online."""
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def __getitem__(self, name: str) -> LocalHost:
-        """Return the host of this name."""
-        for host in self.hosts:
-            if host.name == name:
-                return host
-        raise KeyError(f"no host {name!r}; there are {', '.join(h.name for h in self.hosts)}")
-
-    def __iter__(self) -> Iterator[LocalHost]:
-        return iter(self.hosts)
 
     @property
     def key_file(self) -> Path:
         """The key all of them share."""
         return self.folder / "mesh.key"
 
-    def start(self) -> None:
-        """Start all hosts and wait until each sees all others online."""
+    def _start_hosts(self) -> None:
         for host in self.hosts:
             host.start(wait=False, failpoints=self._failpoints.get(host.name, ""))
         for host in self.hosts:
@@ -142,11 +107,8 @@ class LocalMesh:
         if self._proxies:
             # Known before any of them is killed: a host that is away can be cut too.
             self._host_ids = {h.name: h.observer.health().host_id for h in self.hosts}
-        begun = time.monotonic()
-        self.wait_converged()
-        self.converged_in = time.monotonic() - begun
 
-    def wait_converged(self, *, timeout: float = 30.0) -> None:
+    def wait_converged(self, timeout: float = 30.0) -> None:
         """Wait until every running host sees every running host online, and no other.
 
         Raises:
@@ -193,18 +155,6 @@ class LocalMesh:
         for each in self._proxies:
             each.heal(name)
 
-    def kill(self, name: str) -> None:
-        """End a host by SIGKILL, as a power cut would."""
-        self[name].kill()
-
-    def stop(self, name: str) -> int:
-        """End a host politely; return its exit code."""
-        return self[name].stop()
-
-    def pause(self, name: str) -> None:
-        """Freeze a host: its connections are taken, nothing answers; `heal` lets it go on."""
-        self[name].pause()
-
     def restart(self, name: str, *, new_address: bool = False, **changes: Any) -> None:
         """Start a host again, with other settings where `changes` says so.
 
@@ -229,10 +179,6 @@ class LocalMesh:
         for proxy in self._proxies:
             if proxy is not self.proxy(name):
                 proxy.apply(Fault(kind, on=sender), name=name)
-
-    def client(self, name: str | None = None) -> Client:
-        """Return a client that talks to the host of this name, the first one by default."""
-        return (self.hosts[0] if name is None else self[name]).client
 
     def close(self) -> None:
         """End all hosts and remove what is temporary."""
