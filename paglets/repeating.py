@@ -27,6 +27,7 @@ async def repeat(
     """Return the first success within `seconds`; else raise the last error.
 
     A host's Retry-After is obeyed: where it reaches beyond the time left, nothing is repeated.
+    Where any attempt may have reached a host, a HostUnreachableError says so, whichever was last.
 
     Args:
         attempt: What to do.
@@ -38,11 +39,14 @@ async def repeat(
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
-    pause, number = FIRST_PAUSE, 1
+    pause, number, was_reached = FIRST_PAUSE, 1, False
     while True:
         try:
             return await attempt(number, max(deadline - loop.time(), 0.001))
         except PagletsError as error:
+            was_reached |= may_have_been_done(error)
+            if was_reached and isinstance(error, HostUnreachableError):
+                error.detail["connected"] = True
             wait = max(pause, _retry_after(error))
             if not is_worth_repeating(error) or loop.time() + wait >= deadline:
                 raise

@@ -4,7 +4,10 @@ An answer without the HMAC of a key we share is no answer: whoever sent it, it i
 the host had not been reached. Used by `remote/session.py`.
 """
 
+import errno
 from dataclasses import dataclass
+
+import aiohttp
 
 from paglets.config.keys import Key
 from paglets.model.errors import HostUnreachableError
@@ -32,17 +35,42 @@ class Answer:
     """Seconds of a Retry-After header."""
 
 
-def unreachable(url: str, reason: str, *, connected: bool) -> HostUnreachableError:
+def unreachable(url: str, reason: str, *, connected: bool, host: str = "") -> HostUnreachableError:
     """Return the error for an attempt that brought no answer.
 
     Args:
         url: Of the host.
         reason: What happened, for people.
         connected: Whether any byte may have reached a host.
+        host: Its name, where that is known.
     """
+    who = f"{host} ({url})" if host else url
+    named = {"host": host} if host else {}
     return HostUnreachableError(
-        f"no answer from {url}: {reason}", url=url, reason=reason, connected=connected
+        f"no answer from {who}: {reason}", url=url, reason=reason, connected=connected, **named
     )
+
+
+def why_silent(error: Exception, *, timeout: float) -> str:
+    """Return for people why an attempt brought no answer.
+
+    Args:
+        error: What ended it: of the HTTP client, of a socket, or that its time was over.
+        timeout: Seconds it had.
+    """
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return "it did not take a connection in time"
+        case aiohttp.ClientConnectorError() if error.os_error.errno == errno.ECONNREFUSED:
+            return "connection refused"
+        case aiohttp.ClientConnectorError():
+            return error.os_error.strerror or str(error)
+        case aiohttp.ClientError():
+            return str(error) or type(error).__name__
+        case TimeoutError():
+            return f"nothing came within {timeout:g} s"
+        case _:
+            return str(error) or type(error).__name__
 
 
 def verify_mark(

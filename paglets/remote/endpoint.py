@@ -32,19 +32,27 @@ class Endpoint:
         url: Base URL of the host.
         host_id: The host that is meant; empty takes whoever answers there.
         via: Name of a host to which the one at `url` forwards every call, one hop.
+        name: Of the host at `url`, where it is known; errors tell it.
     """
 
     def __init__(
-        self, session: PeerSession, url: str, *, host_id: str = "", via: str | None = None
+        self,
+        session: PeerSession,
+        url: str,
+        *,
+        host_id: str = "",
+        via: str | None = None,
+        name: str = "",
     ) -> None:
         self.url = parse_url(url)
         self._session = session
         self._host_id = host_id
+        self._name = name
         self._prefix = "" if via is None else f"/hosts/{quote(via, safe='')}"
 
     def on_host(self, name: str) -> "Endpoint":
         """Return the host called `name`, reached through this one."""
-        return Endpoint(self._session, self.url, host_id=self._host_id, via=name)
+        return Endpoint(self._session, self.url, host_id=self._host_id, via=name, name=self._name)
 
     def call(
         self,
@@ -81,6 +89,7 @@ class Endpoint:
             {"Idempotency-Key": key or new_id()} if keyed else {},
             timeout=timeout,
             host_id=self._host_id,
+            host_name=self._name,
         )
 
     async def send(self, call: Call) -> Answer:

@@ -141,4 +141,5 @@ class HttpPeerCalls:
             raise unreachable(
                 f"host {peer.name or peer.host_id}", "its address is not known", connected=False
             )
-        return Endpoint(session, url, host_id=peer.host_id)
+        name = peer.name if known is None else known.name
+        return Endpoint(session, url, host_id=peer.host_id, name=name)

@@ -32,7 +32,7 @@ from paglets.model.errors import (
     TooLargeError,
     UnauthorizedError,
 )
-from paglets.remote.answers import Answer, unreachable, verify_body, verify_mark
+from paglets.remote.answers import Answer, unreachable, verify_body, verify_mark, why_silent
 from paglets.remote.known import Attempt, KnownHost, Lesson, Signable
 from paglets.remote.signing import (
     ANSWER_HEADER,
@@ -81,6 +81,8 @@ class Call:
     """Seconds for everything, from the first attempt to the last byte of the answer."""
     host_id: str = ""
     """The host that is meant; another's answer is a MisdirectedError. Empty: whoever is there."""
+    host_name: str = ""
+    """Its name where that is known, for people who read an error."""
     limit_bytes: int = ANSWER_LIMIT_BYTES
     """Largest answer that is read."""
     is_bare: bool = False
@@ -105,7 +107,8 @@ class ConnectionLimits:
     total: int = 512
     per_host: int = 128
     timeout: float = 5.0
-    """Seconds to connect to one address; a host that is down is noticed after as long."""
+    """Seconds to find the addresses of a name, and to connect to each: a host that is down is
+    noticed after as long."""
     keepalive: float = 10.0
     """Seconds an idle connection stays; less than the server's 45, so it never closes first.
     Longer spares connections that are used seldom, each holds a file at both ends."""
@@ -145,6 +148,7 @@ class PeerSession:
         self._connections = connections or ConnectionLimits()
         self._hosts: dict[str, KnownHost] = {}
         self._http: aiohttp.ClientSession | None = None
+        self._resolver: CheckedResolver | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -157,6 +161,9 @@ class PeerSession:
         if self._http is not None:
             await self._http.close()
             self._http = None
+        if self._resolver is not None:  # aiohttp closes only one that it has made
+            await self._resolver.close()
+            self._resolver = None
 
     def forget(self, url: str) -> None:
         """Forget who answers at `url`; called when the mesh says it is another host."""
@@ -212,7 +219,7 @@ class PeerSession:
                     body = await _read(response.content, ERROR_LIMIT_BYTES, url)
                     return msgspec.json.decode(body, type=_Alive).key_id
         except (TimeoutError, aiohttp.ClientError, OSError, msgspec.DecodeError) as error:
-            reason = str(error) or type(error).__name__
+            reason = why_silent(error, timeout=timeout)
             raise unreachable(url, reason, connected=attempt.connected) from error
 
     @asynccontextmanager
@@ -232,12 +239,11 @@ class PeerSession:
                     yield self._opened(response, call, attempt)
         except PagletsError:  # first: a DeadlineError of the host is a TimeoutError too
             raise
-        except TimeoutError as error:
-            reason = f"nothing came within {call.timeout:g} s"
-            raise unreachable(call.url, reason, connected=attempt.connected) from error
-        except (aiohttp.ClientError, OSError) as error:
-            reason = str(error) or type(error).__name__
-            raise unreachable(call.url, reason, connected=attempt.connected) from error
+        except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
+            reason = why_silent(error, timeout=call.timeout)
+            raise unreachable(
+                call.url, reason, connected=attempt.connected, host=call.host_name
+            ) from error
 
     async def _exchange(self, call: Call, attempt: Attempt) -> aiohttp.ClientResponse:
         """Send until there is a success; raise what the host answered otherwise."""
@@ -346,13 +352,14 @@ class PeerSession:
 
     def _client(self) -> aiohttp.ClientSession:
         if self._http is None:
+            self._resolver = CheckedResolver(self._policy, timeout=self._connections.timeout)
             self._http = aiohttp.ClientSession(
                 connector=_NotingConnector(
                     limit=self._connections.total,
                     limit_per_host=self._connections.per_host,
                     keepalive_timeout=self._connections.keepalive,
                     use_dns_cache=False,
-                    resolver=CheckedResolver(self._policy),
+                    resolver=self._resolver,
                     ssl=self._ssl if self._ssl is not None else True,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),

@@ -5,12 +5,14 @@ is read; a name is checked again when it is resolved, by the resolver of the ses
 connection goes to the very address that was checked, so a name that changes its mind gains nothing.
 """
 
+import asyncio
 import errno
 import ipaddress
 import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -24,6 +26,8 @@ _NUMERIC = re.compile(r"(0[xX][0-9a-fA-F]*|\d+)(\.(0[xX][0-9a-fA-F]*|\d+))*\.?")
 """Forms that C libraries read as an address and Python does not: 0x7f000001, 2130706433, 127.1."""
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Question: TypeAlias = tuple[str, int, socket.AddressFamily]
+"""Host name, port and family of a look-up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +129,24 @@ def _as_address(host: str) -> IPAddress | None:
 
 
 class CheckedResolver(AbstractResolver):
-    """Resolves names, leaving out addresses that the policy refuses."""
+    """Resolves names in bounded time, leaving out addresses that the policy refuses.
 
-    def __init__(self, policy: UrlPolicy, inner: AbstractResolver | None = None) -> None:
+    A look-up that a silent name server holds up keeps its thread to the end. So there is one for
+    each name at a time, which all that ask for it meanwhile share.
+
+    Args:
+        policy: What addresses may be connected to.
+        inner: Looks names up; that of the system if None.
+        timeout: Seconds that a caller waits for a look-up.
+    """
+
+    def __init__(
+        self, policy: UrlPolicy, inner: AbstractResolver | None = None, *, timeout: float = 5.0
+    ) -> None:
         self._policy = policy
         self._inner = inner or ThreadedResolver()
+        self._timeout = timeout
+        self._looking: dict[_Question, asyncio.Task[list[ResolveResult]]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -137,9 +154,9 @@ class CheckedResolver(AbstractResolver):
         """Return the addresses of `host`; called for every new connection.
 
         Raises:
-            OSError: It has none, or none that may be connected to.
+            OSError: It has none, none in time, or none that may be connected to.
         """
-        found: Sequence[ResolveResult] = await self._inner.resolve(host, port, family)
+        found: Sequence[ResolveResult] = await self._found((host, port, family))
         refusals: list[str] = []
         allowed: list[ResolveResult] = []
         for result in found:
@@ -154,6 +171,27 @@ class CheckedResolver(AbstractResolver):
             raise OSError(errno.EHOSTUNREACH, reason)  # aiohttp shows only an error's strerror
         return allowed
 
+    async def _found(self, question: _Question) -> list[ResolveResult]:
+        looking = self._looking.get(question)
+        if looking is None:
+            looking = asyncio.create_task(self._inner.resolve(*question), name="look up a name")
+            looking.add_done_callback(lambda done: self._end(question, done))
+            self._looking[question] = looking
+        done, _ = await asyncio.wait([looking], timeout=self._timeout)
+        if not done:
+            reason = f"{question[0]} was not resolved within {self._timeout:g} s"
+            raise OSError(errno.EHOSTUNREACH, reason)
+        return looking.result()
+
+    def _end(self, question: _Question, done: "asyncio.Task[list[ResolveResult]]") -> None:
+        del self._looking[question]
+        if not done.cancelled():
+            done.exception()  # whoever waits gets it; maybe nobody does any more
+
     async def close(self) -> None:
-        """Release what the inner resolver holds."""
+        """Give up what is being looked up, and release what the inner resolver holds."""
+        looking = list(self._looking.values())
+        for task in looking:
+            task.cancel()
+        await asyncio.gather(*looking, return_exceptions=True)
         await self._inner.close()

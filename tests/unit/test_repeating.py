@@ -63,6 +63,18 @@ async def test_retry_after_is_obeyed(monkeypatch):
     assert passing.pauses == [7.0]
 
 
+async def test_a_call_that_once_reached_a_host_may_have_been_done_whatever_comes_after(monkeypatch):
+    PassingTime(monkeypatch)
+    errors = [HostUnreachableError("reset", connected=True)]
+
+    async def attempt(_number: int, _left: float) -> None:
+        raise errors.pop() if errors else HostUnreachableError("refused", connected=False)
+
+    with pytest.raises(HostUnreachableError, match="refused") as caught:
+        await repeat(attempt, seconds=30.0, is_worth_repeating=may_have_been_done)
+    assert caught.value.detail["connected"] is True
+
+
 async def test_an_error_that_will_not_change_is_raised_at_once():
     async def attempt(_number: int, _left: float) -> None:
         raise PagletNotFoundError("gone")

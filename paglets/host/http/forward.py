@@ -70,6 +70,7 @@ class Forwarder:
             {name: asked.headers[name] for name in _PASSED_ON if name in asked.headers},
             timeout=asked.budget,
             host_id=ref.host_id,
+            host_name=ref.name,
         )
         async with AsyncExitStack() as stack:
             with _while_awaited(asked):

@@ -22,7 +22,7 @@ from paglets.remote.client import HostClient
 from paglets.remote.endpoint import Endpoint, limited
 from paglets.remote.mesh_transport import HttpMeshTransport
 from paglets.remote.peers import HttpPeerCalls
-from paglets.remote.session import PeerSession
+from paglets.remote.session import ConnectionLimits, PeerSession
 from paglets.remote.signing import body_digest
 from paglets.remote.sse import encode_events
 from paglets.remote.urls import UrlPolicy
@@ -168,6 +168,45 @@ async def test_a_host_that_is_silent_is_given_up_in_time(impostor):
             await client(session, served).create(body, timeout=0.1)
         served.runtime.hold.set()
     assert caught.value.detail["connected"] is True
+
+
+@pytest.fixture
+def closed_port():
+    """A port of which it is known that nobody listens there."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+async def test_a_host_that_refuses_connections_is_named_and_nothing_was_sent(closed_port):
+    async with serve() as served, served.session() as session:
+        url = f"http://127.0.0.1:{closed_port}"
+        served.hosts.add(HostRef("beta", url, host_id="h2"))
+        calls = HttpPeerCalls(served.hosts, calls=session, control=session)
+        body = bodies.CreateBody(class_name="m:C")
+        direct = calls.create(PeerAddress("h2", "beta", url), body, key="k", timeout=30.0)
+        forwarded = client(session, served).on_host("beta").create(body)
+        for creating in (direct, forwarded):
+            with pytest.raises(HostUnreachableError) as caught:
+                await creating
+            assert caught.value.message == f"no answer from beta ({url}): connection refused"
+            assert (caught.value.detail["host"], caught.value.detail["connected"]) == (
+                "beta",
+                False,
+            )
+
+
+async def test_a_host_that_takes_no_connection_is_given_up_long_before_the_call_is():
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = full.getsockname()
+        # One connection fills the queue of a server that takes none; the next gets no answer.
+        with socket.create_connection(address):
+            limits = ConnectionLimits(timeout=0.05)
+            async with PeerSession(KEYRING, sender="t", connections=limits) as session:
+                host = HostClient.at(session, f"http://127.0.0.1:{address[1]}")
+                with pytest.raises(HostUnreachableError, match="take a connection") as caught:
+                    await host.health(timeout=3600.0)
+    assert caught.value.detail["connected"] is False
 
 
 async def test_an_answer_over_its_limit_is_not_read():

@@ -1,5 +1,6 @@
 """Which URLs are followed (FIELD 3.3.11)."""
 
+import asyncio
 import socket
 
 import pytest
@@ -131,3 +132,39 @@ async def test_only_the_addresses_that_were_checked_are_connected_to():
 async def test_a_name_without_an_address_is_an_error():
     with pytest.raises(OSError, match="no address"):
         await CheckedResolver(UrlPolicy(), Names()).resolve("nowhere.test", 80)
+
+
+class SilentNames(Names):
+    """A name server that does not answer before it is told to."""
+
+    def __init__(self, *addresses):
+        super().__init__(*addresses)
+        self.asked = []
+        self.answers = asyncio.Event()
+
+    async def resolve(self, host, port=0, family=socket.AF_INET):
+        self.asked.append(host)
+        await self.answers.wait()
+        return await super().resolve(host, port, family)
+
+
+async def test_a_name_server_that_is_silent_holds_nobody_up_for_longer_than_connecting_may():
+    names = SilentNames("10.0.0.1")
+    resolver = CheckedResolver(UrlPolicy(), names, timeout=0.01)
+    for _ in range(3):
+        with pytest.raises(OSError, match=r"beta\.test was not resolved within 0\.01 s"):
+            await resolver.resolve("beta.test", 80)
+    assert names.asked == ["beta.test"]
+    await resolver.close()
+
+
+async def test_all_that_ask_for_a_name_share_one_look_up_and_later_ones_look_again():
+    names = SilentNames("10.0.0.1")
+    resolver = CheckedResolver(UrlPolicy(), names)
+    asking = [asyncio.create_task(resolver.resolve("beta.test", 80)) for _ in range(3)]
+    other = asyncio.create_task(resolver.resolve("gamma.test", 80))
+    names.answers.set()
+    assert [(await each)[0]["host"] for each in [*asking, other]] == ["10.0.0.1"] * 4
+    assert names.asked == ["beta.test", "gamma.test"]
+    await resolver.resolve("beta.test", 80)
+    assert names.asked == ["beta.test", "gamma.test", "beta.test"]
