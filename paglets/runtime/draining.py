@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from paglets.model.enums import EnvelopeKind, PagletStatus
-from paglets.model.errors import HostNotFoundError, MoveInDoubtError, PagletsError
+from paglets.model.errors import BusyError, HostNotFoundError, MoveInDoubtError, PagletsError
 from paglets.model.inactive import DeactivationPolicy
 from paglets.model.refs import HostRef
 from paglets.model.transfer import TransferTicket
@@ -82,9 +82,13 @@ class Draining:
             while True:
                 try:
                     async with slots:
-                        return await self._send_away(paglet, to, end)
+                        sent = await self._send_away(paglet, to, end)
+                    return _gone(paglet) if paglet.is_gone else sent
                 except MoveInDoubtError as error:
                     if not await _is_decided(paglet, end):
+                        return _left(paglet, error.message)
+                except BusyError as error:
+                    if not await _is_idle(paglet, end):
                         return _left(paglet, error.message)
 
         done = await asyncio.gather(*(one(paglet) for paglet in leaving))
@@ -112,8 +116,6 @@ class Draining:
         row = paglet.row
         if row.status is PagletStatus.MOVED and row.peer is not None:
             return DrainedAgent(agent_id=row.agent_id, outcome="moved", host=row.peer.name)
-        if self._roster.find(row.agent_id) is not paglet:
-            return DrainedAgent(agent_id=row.agent_id, outcome="gone", text="it ended meanwhile")
         if asyncio.get_running_loop().time() >= end:
             return _left(paglet, "no time was left")
         targets = [to] if to != AUTO else [host.name for host in self._usable()]
@@ -124,7 +126,7 @@ class Draining:
                 await self._departures.dispatch(
                     paglet.agent_id, ticket, reason=EnvelopeKind.DISPATCH, key=None
                 )
-            except MoveInDoubtError:
+            except (MoveInDoubtError, BusyError):
                 raise
             except PagletsError as error:
                 refused = error.message
@@ -138,6 +140,8 @@ class Draining:
             policy = DeactivationPolicy(activate_on_message=False, activate_on_startup=True)
             try:
                 await self._inactivity.deactivate(paglet.agent_id, policy, key=None)
+            except BusyError:
+                raise
             except PagletsError as error:
                 return _left(paglet, error.message)
         return DrainedAgent(agent_id=paglet.agent_id, outcome="asleep", text=refused)
@@ -153,14 +157,27 @@ class Draining:
 
 async def _is_decided(paglet: LocalPaglet, end: float) -> bool:
     """Wait for the target's word on a move that is in doubt; whether it came before `end`."""
-    while paglet.row.status in PROMISED:
+    while paglet.row.status in PROMISED and not paglet.is_gone:
         if asyncio.get_running_loop().time() >= end:
             return False
         await asyncio.sleep(_LOOK_EVERY)
     return True
 
 
+async def _is_idle(paglet: LocalPaglet, end: float) -> bool:
+    """Wait for the end of what somebody else does with a paglet; whether it came before `end`."""
+    try:
+        await paglet.idle(timeout=end - asyncio.get_running_loop().time())
+    except TimeoutError:
+        return False
+    return True
+
+
 _LEAVES = {PagletStatus.ACTIVE, PagletStatus.INACTIVE, *PROMISED}
+
+
+def _gone(paglet: LocalPaglet) -> DrainedAgent:
+    return DrainedAgent(agent_id=paglet.agent_id, outcome="gone", text="it ended meanwhile")
 
 
 def _left(paglet: LocalPaglet, why: str) -> DrainedAgent:
