@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from paglets.config.settings import Timeouts
@@ -183,12 +183,12 @@ class Courier:
         if errand is None or errand.outcome.done():
             return
         record = self._store.transfer(transfer_id) or errand.record
-        if record.outcome is not TransferOutcome.ACCEPTED:
+        if record.outcome is TransferOutcome.ACCEPTED:
+            errand.outcome.set_result(self._roster.ref(paglet))
+        else:
             error = TransferError("settled by an operator: it lives on here", reason="resolved")
             errand.outcome.set_exception(error)
-            return
-        errand.outcome.set_result(self._roster.ref(paglet))
-        if record.settled_at is None:
+        if record.outcome is not TransferOutcome.UNDECIDED and record.settled_at is None:
             self.confirm(record)
 
     async def _try(self, paglet: LocalPaglet, errand: Errand) -> _Settlement | None:
@@ -279,6 +279,7 @@ class Courier:
                 self._store.transfer(record.transfer_id) or record,
                 outcome,
                 resting=resting_status(before),
+                reached=errand.was_connected,
                 now=time.time(),
             )
             accepted = outcome is TransferOutcome.ACCEPTED
@@ -311,7 +312,7 @@ class Courier:
             )
             if not errand.outcome.done():
                 errand.outcome.set_result(self._roster.ref(paglet))
-            self.confirm(record)
+            self.confirm(replace(record, outcome=TransferOutcome.ACCEPTED))
             await self.moved(paglet, settlement.before)
             return
         error = TransferError(
@@ -326,19 +327,20 @@ class Courier:
             self._roster.drop(record.agent_id)
         if errand.was_connected:
             # It keeps its refusal until it knows that no repeat of the offer can follow.
-            self.confirm(record, TransferOutcome.REFUSED)
+            self.confirm(replace(record, outcome=TransferOutcome.REFUSED))
         if settled.resumes:
             await self.resume(paglet, error)
         if not errand.outcome.done():
             errand.outcome.set_exception(error)
 
-    def confirm(
-        self, record: TransferRow, outcome: TransferOutcome = TransferOutcome.ACCEPTED
-    ) -> None:
-        """Tell the target, until it answers, that the source has settled too."""
-        self._tasks.start(self._confirm(record, outcome), f"settled {record.transfer_id}")
+    def confirm(self, record: TransferRow) -> None:
+        """Tell the target of a decided transfer, until it answers, that the source has settled too.
 
-    async def _confirm(self, record: TransferRow, outcome: TransferOutcome) -> None:
+        Both sides keep their record until then, and for a day after.
+        """
+        self._tasks.start(self._confirm(record), f"settled {record.transfer_id}")
+
+    async def _confirm(self, record: TransferRow) -> None:
         pause = self._timeouts.retry_first
         while True:
             await failpoint_async("settle.before_send")
@@ -353,7 +355,7 @@ class Courier:
             await self._pause(pause)
             pause = min(pause * 2, 30.0)
         await self._store.commit(
-            SettleTransfer(record.transfer_id, outcome, time.time(), settled=True)
+            SettleTransfer(record.transfer_id, record.outcome, time.time(), settled=True)
         )
 
     async def _pause(self, seconds: float) -> None:

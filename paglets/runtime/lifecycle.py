@@ -272,6 +272,7 @@ def decide_outcome(
     outcome: TransferOutcome,
     *,
     resting: PagletStatus,
+    reached: bool,
     now: float,
 ) -> Settled:
     """Decide at the source what the target's outcome does.
@@ -284,12 +285,14 @@ def decide_outcome(
         record: This host's record of the transfer, as the store has it now.
         outcome: Accepted or refused, by the target's signed word.
         resting: Status of the paglet before the move, for a refusal: ACTIVE or INACTIVE.
+        reached: Whether the target may have a record of it. That is kept until the source says
+            that it has settled too, so it counts as settled only then.
         now: Unix seconds.
     """
     if record.outcome not in {TransferOutcome.UNDECIDED, outcome}:
         return Settled((), None, resumes=False, is_late=True)
     refused = outcome is TransferOutcome.REFUSED
-    settle = SettleTransfer(record.transfer_id, outcome, now, settled=refused)
+    settle = SettleTransfer(record.transfer_id, outcome, now, settled=not reached)
     if row is None or row.status not in PROMISED or row.transfer_id != record.transfer_id:
         return Settled((settle,), None, resumes=False, is_late=True)
     expect = Expect(row.status, row.epoch)

@@ -81,7 +81,7 @@ class Restorer:
                 paglet = self._roster.find(record.agent_id)
                 if paglet is not None and paglet.row.transfer_id == record.transfer_id:
                     self._courier.carry(paglet, record, is_fresh=False)
-            elif record.outcome is TransferOutcome.ACCEPTED and record.settled_at is None:
+            elif record.settled_at is None:
                 self._courier.confirm(record)
 
     def _hand_over(self) -> None:

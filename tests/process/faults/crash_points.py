@@ -70,6 +70,16 @@ def dies(host: str, **made: object) -> Act:
     return act
 
 
+def dies_when_sent_off(host: str) -> Act:
+    """Send off what the scene has made, and wait until `host` has been killed by its failpoint."""
+
+    def act(scene: Scene) -> None:
+        scene.go()
+        scene.mesh[host].wait_gone()
+
+    return act
+
+
 def killed_at(point: str, pauses: str, killed: tuple[str, ...], **made: object) -> Act:
     """Leave, and kill hosts while `pauses` stands at a failpoint."""
 
@@ -374,6 +384,13 @@ CASES: tuple[Case, ...] = (
         "a source killed before it hears the refusal gets it back",
         refused(twice(lose(FaultKind.LOSE_ANSWERS), kill(S))),
         {},
+        HOME,
+    ),
+    Case(
+        8,
+        "a source killed before it tells that it has heard the refusal tells later",
+        refused(dies_when_sent_off(S)),
+        {S: "settle.before_send=kill9"},
         HOME,
     ),
     Case(

@@ -97,6 +97,16 @@ def in_doubt(mesh: LocalMesh) -> list[str]:
     ]
 
 
+def unsettled(mesh: LocalMesh) -> list[str]:
+    """Return the records, in words, that hosts keep because the other side has not settled."""
+    return [
+        f"{host.name}: {each.role} of {each.transfer_id}, {each.outcome}, {each.peer.name}"
+        for host in mesh
+        for each in host.observer.transfers()
+        if each.settled_at is None
+    ]
+
+
 def story(mesh: LocalMesh, agent_id: str) -> str:
     """Return all that is known of a paglet, for a failure."""
     lines = []
@@ -114,7 +124,7 @@ def story(mesh: LocalMesh, agent_id: str) -> str:
         except PagletsError as error:
             lines.append(f"{host.name}: {error}")
         lines.append(host.tail(12))
-    return "\n".join([*lines, *in_doubt(mesh)])
+    return "\n".join([*lines, *in_doubt(mesh), *unsettled(mesh)])
 
 
 def settle(

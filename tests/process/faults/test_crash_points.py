@@ -7,9 +7,18 @@ import pytest
 from paglets.config.settings import Limits
 from paglets.model.message import Message
 from paglets.testing.localmesh import LocalMesh
+from paglets.testing.waiting import wait_until
 from tests.process.faults.crash_points import CASES, Case
 from tests.process.faults.scene import Scene
-from tests.process.faults.support import AGENTS, PATIENCE, TIMEOUTS, assert_exactly_one, mend
+from tests.process.faults.support import (
+    AGENTS,
+    PATIENCE,
+    TIMEOUTS,
+    assert_exactly_one,
+    mend,
+    story,
+    unsettled,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -42,6 +51,12 @@ def test_there_is_exactly_one(clean: LocalMesh, case: Case) -> None:
         if case.arrivals is not None:
             facts = clean.client(owner).proxy(agent_id).send(Message("facts"), timeout=PATIENCE)
             assert facts["arrivals"] == case.arrivals  # type: ignore[index,call-overload]  # a dict
+        wait_until(
+            lambda: not unsettled(clean),
+            timeout=PATIENCE,
+            what="both sides of each transfer know that it is settled, and may forget it",
+            story=lambda: story(clean, agent_id),
+        )
     finally:
         scene.wait()
         clean.client("gamma").proxy(agent_id).dispose(force=True)

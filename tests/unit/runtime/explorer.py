@@ -22,10 +22,11 @@ class Numbers(Generic[T]):
 
     def __init__(self) -> None:
         self.things: list[T] = []
-        self._numbers: dict[T, int] = {}
+        self._numbers: dict[tuple[type[T], T], int] = {}
 
     def of(self, thing: T) -> int:
-        number = self._numbers.setdefault(thing, len(self.things))
+        # Messages are tuples: a Get and a Confirm of the same transfer are equal.
+        number = self._numbers.setdefault((type(thing), thing), len(self.things))
         if number == len(self.things):
             self.things.append(thing)
         return number
@@ -60,7 +61,8 @@ class Finding:
     """The shortest way there."""
     worlds: int
     stuck: int = 0
-    """Worlds from which the paglet never comes to run in one place again."""
+    """Worlds from which the paglet never comes to run in one place again, or, in scenes that
+    forget, a record is kept for ever."""
     reached: set[str] = field(default_factory=set)
     """Labels of everything that has happened."""
 
@@ -222,6 +224,9 @@ class Explorer:
         hosts = [self._hosts.things[number] for number in world.hosts]
         rows = [host.row for host in hosts if host.row is not None]
         if any(row.status in PROMISED for row in rows) or not all(host.up for host in hosts):
+            return False
+        records = [record for host in hosts for record in host.records]
+        if self.scene.forgets and any(record.settled_at is None for record in records):
             return False
         running = sum(host.running is not None for host in hosts)
         # A held row waits for a person: that is well, and nothing runs meanwhile.

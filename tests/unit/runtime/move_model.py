@@ -353,7 +353,8 @@ class Actor:
             if record.role is not TransferRole.SOURCE:
                 continue
             transfer_id, to = record.transfer_id, number_of(record.peer)
-            if record.outcome is ACCEPTED and record.settled_at is None and self.scene.forgets:
+            decided = record.outcome is not TransferOutcome.UNDECIDED
+            if decided and record.settled_at is None and self.scene.forgets:
                 yield Step("confirm", host, (Confirm(transfer_id, self.me, to),))
             row = host.row
             if row is None or row.status not in PROMISED or row.transfer_id != transfer_id:
@@ -364,12 +365,20 @@ class Actor:
             yield Step(f"PUT {transfer_id}", touched, (put,))
             yield Step(f"GET {transfer_id}", touched, (Get(transfer_id, self.me, to),))
             if transfer_id in host.untouched or self.rules.resumes_on_silence:
-                yield from self._settles(host, record, REFUSED, "no answer: resume")
+                yield from self._settles(host, record, REFUSED, "no answer: resume", reached=False)
 
     def _settles(
-        self, host: Host, record: TransferRow, outcome: TransferOutcome, label: str
+        self,
+        host: Host,
+        record: TransferRow,
+        outcome: TransferOutcome,
+        label: str,
+        *,
+        reached: bool = True,
     ) -> Iterator[Step]:
-        settled = self.rules.outcome(host.row, record, outcome, resting=PagletStatus.ACTIVE, now=0)
+        settled = self.rules.outcome(
+            host.row, record, outcome, resting=PagletStatus.ACTIVE, reached=reached, now=0
+        )
         done = self.rules.commit(host, settled.writes)
         if done is None or done == host:
             return
@@ -469,6 +478,8 @@ class Actor:
             yield Step(label, replace(done, running=running), spends=spends)
 
     def _forgets(self, host: Host) -> Iterator[Step]:
+        if host.receiving or host.pending:
+            return  # neither takes a day
         for record in host.records:
             if record.settled_at is not None or self.rules.forgets_unsettled:
                 left = replace(host, records=host.records - {record})

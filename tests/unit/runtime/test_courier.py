@@ -78,7 +78,7 @@ async def test_refused_brings_it_home_and_tells_the_reason(bench, moving):
     assert bench.row().status is moving.row.status is PagletStatus.ACTIVE
     assert bench.row().epoch == Epoch(0, 1)
     assert [agent_id for agent_id, _ in bench.resumed] == ["tour"]
-    assert bench.store.transfer("t1").settled_at is not None
+    assert bench.store.transfer("t1").outcome is TransferOutcome.REFUSED
     assert bench.moved == []
 
 
@@ -87,8 +87,9 @@ async def test_a_target_that_refused_is_told_that_it_may_forget_that(bench, movi
     bench.calls.answer("settled", UnavailableError("starting"), None)
     with pytest.raises(TransferError):
         await settle(bench, moving)
+    assert bench.store.transfer("t1").settled_at is None
     await bench.calls.until("settled", 2)
-    assert bench.store.transfer("t1").outcome is TransferOutcome.REFUSED
+    await until(lambda: bench.store.transfer("t1").settled_at is not None)
 
 
 DOUBTFUL = [
@@ -125,6 +126,7 @@ async def test_where_no_attempt_ever_got_a_connection_it_comes_back(bench, movin
     assert caught.value.reason == "unreachable"
     assert bench.row().status is PagletStatus.ACTIVE
     assert bench.calls.named("settled") == []
+    assert bench.store.transfer("t1").settled_at is not None
     assert len(bench.calls.named("offer")) > 1
 
 

@@ -123,8 +123,8 @@ def test_a_known_transfer_is_answered_from_its_record():
     assert decide_query(record, "t1", ALPHA, now=NOW) == Answered(ACCEPTED, None)
 
 
-def outcome(row, record, said, resting=PagletStatus.ACTIVE):
-    return decide_outcome(row, record, said, resting=resting, now=NOW)
+def outcome(row, record, said, resting=PagletStatus.ACTIVE, *, reached=True):
+    return decide_outcome(row, record, said, resting=resting, reached=reached, now=NOW)
 
 
 def test_accepted_leaves_a_tombstone_that_keeps_the_transfer_and_drops_the_state():
@@ -142,9 +142,15 @@ def test_accepted_leaves_a_tombstone_that_keeps_the_transfer_and_drops_the_state
 def test_refused_brings_the_paglet_back_as_it_was_at_the_raised_epoch(resting):
     settled = outcome(make_moving(), make_record(), REFUSED, resting)
     settle, put = settled.writes
-    assert settle == SettleTransfer("t1", REFUSED, NOW, settled=True)
+    assert settle == SettleTransfer("t1", REFUSED, NOW, settled=False)
     assert (put.row.status, put.row.epoch) == (resting, Epoch(0, 1))
     assert (put.row.transfer_id, put.row.peer, put.row.envelope) == (None, None, None)
+    assert settled.resumes
+
+
+def test_a_refusal_by_nobody_is_settled_at_once_for_there_is_nobody_to_tell():
+    settled = outcome(make_moving(), make_record(), REFUSED, reached=False)
+    assert settled.writes[0] == SettleTransfer("t1", REFUSED, NOW, settled=True)
     assert settled.resumes
 
 

@@ -27,6 +27,13 @@ SAFE = {
     "a clone over slow commits": Scene(kind=EnvelopeKind.CLONE, windows=True, moves=1),
     "hosts that compare what they own": Scene(claims=True),
     "records forgotten once settled": Scene(forgets=True),
+    "records of refusals forgotten once settled": Scene(forgets=True, checks_fail=True),
+    "records forgotten after slow commits": Scene(
+        windows=True, forgets=True, checks_fail=True, moves=1
+    ),
+    "records of a clone forgotten once settled": Scene(
+        kind=EnvelopeKind.CLONE, forgets=True, checks_fail=True
+    ),
     "an address that another host has taken": Scene(hosts=3, address_reused=True),
     "three hosts": Scene(hosts=3),
     "an operator who resolves": Scene(resolves=True, claims=True, moves=1),
@@ -69,6 +76,7 @@ def test_the_explored_worlds_contain_what_they_are_about() -> None:
     labels |= explore(SAFE["an operator who resolves"]).reached
     labels |= explore(SAFE["a data folder restored from a copy"]).reached
     labels |= explore(SAFE["slow receiving and slow commits"]).reached
+    labels |= explore(SAFE["records of refusals forgotten once settled"]).reached
     for expected in (
         "1: t1 is accepted: commit",
         "1: t1 is refused: commit",
@@ -84,6 +92,9 @@ def test_the_explored_worlds_contain_what_they_are_about() -> None:
         "0: operator: drop",
         "0: restart (hold)",
         "1: stale: nothing is done",
+        "1: t1 confirmed",
+        "0: t1 confirmed",
+        "1: 24 h later: forget t1",
     ):
         assert expected in labels
     assert any("fenced by" in label for label in labels)
@@ -107,20 +118,25 @@ def accept_without_the_record(row, record, offer, *, arriving, failure, now):
     return lifecycle.decide_offer(row, None, offer, arriving=arriving, failure=failure, now=now)
 
 
-def write_moved_whatever_the_row_is(row, record, outcome, *, resting, now):
-    settled = lifecycle.decide_outcome(row, record, outcome, resting=resting, now=now)
+def write_moved_whatever_the_row_is(row, record, outcome, **known):
+    settled = lifecycle.decide_outcome(row, record, outcome, **known)
     if not settled.is_late or row is None or outcome is not TransferOutcome.ACCEPTED:
         return settled
     moved = replace(row, status=PagletStatus.MOVED, state=Blob.inline(b""))
     return Settled((PutRow(moved, Expect(row.status, row.epoch)),), moved, resumes=False)
 
 
-def resume_whatever_the_row_is(row, record, outcome, *, resting, now):
+def resume_whatever_the_row_is(row, record, outcome, *, resting, reached, now):
     if row is not None and outcome is TransferOutcome.REFUSED:
         back = replace(row, status=resting, transfer_id=None, peer=None)
         settle = SettleTransfer(record.transfer_id, outcome, now, settled=True)
         return Settled((settle, PutRow(back, Expect(row.status, row.epoch))), back, resumes=True)
-    return lifecycle.decide_outcome(row, record, outcome, resting=resting, now=now)
+    return lifecycle.decide_outcome(row, record, outcome, resting=resting, reached=reached, now=now)
+
+
+def settle_refusals_at_once(row, record, outcome, *, resting, reached, now):
+    reached = reached and outcome is TransferOutcome.ACCEPTED
+    return lifecycle.decide_outcome(row, record, outcome, resting=resting, reached=reached, now=now)
 
 
 def resolve_in_the_same_term(row, *, resume, record, now):
@@ -218,6 +234,14 @@ def test_the_exploration_refutes_a_host_that(name: str) -> None:
     found = explore(scene)
     assert found.violation == expected
     assert found.story
+
+
+def test_a_source_that_tells_nobody_of_a_refusal_leaves_its_target_a_record_for_ever() -> None:
+    scene = Scene(forgets=True, checks_fail=True, moves=1)
+    found = explore(replace(scene, rules=Rules(outcome=settle_refusals_at_once)))
+    assert found.violation is None
+    assert found.stuck > 0
+    assert "1: t1 is refused: commit" in found.story
 
 
 @pytest.mark.slow

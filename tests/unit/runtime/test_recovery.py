@@ -5,7 +5,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from paglets.model.enums import PagletStatus, RestartPolicy, TransferOutcome
+from paglets.model.enums import PagletStatus, RestartPolicy, TransferOutcome, TransferRole
 from paglets.model.errors import StateError
 from paglets.model.inactive import DeactivationPolicy
 from paglets.model.manifest import ClassManifest
@@ -17,6 +17,7 @@ from paglets.wire.bodies import Claim, FenceAnswer
 from tests.unit.runtime.fakes import until, word
 from tests.unit.runtime.samples import (
     BETA,
+    NOW,
     make_body,
     make_host,
     make_moving,
@@ -106,6 +107,22 @@ async def test_an_accepted_transfer_is_confirmed_until_the_target_has_heard_it(b
     bench.calls.answer("settled", None)
     await restart()
     await until(lambda: bench.store.transfer("t1").settled_at is not None)
+
+
+async def test_a_refusal_is_confirmed_too_else_its_target_keeps_it_for_ever(bench, restart):
+    await keep(bench, make_row(), PutTransfer(make_record(outcome=TransferOutcome.REFUSED)))
+    bench.calls.answer("settled", None)
+    await restart()
+    await until(lambda: bench.store.transfer("t1").settled_at is not None)
+    assert bench.calls.named("settled") == [[BETA, "t1"]]
+
+
+async def test_what_is_settled_or_was_received_here_is_confirmed_to_nobody(bench, restart):
+    settled = make_record(outcome=TransferOutcome.REFUSED, settled_at=NOW)
+    taken = make_record(transfer_id="t2", role=TransferRole.TARGET, outcome=TransferOutcome.REFUSED)
+    await keep(bench, make_row(), PutTransfer(settled), PutTransfer(taken))
+    await restart()
+    assert bench.calls.named("settled") == []
 
 
 async def test_a_restored_folder_is_held_until_somebody_decides(bench, restart):
