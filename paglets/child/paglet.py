@@ -3,7 +3,8 @@
 Only a place where the parts meet: it decides nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 
 from paglets.agent.context import PagletContext
 from paglets.agent.fanout.working import Worker, order_of
@@ -83,27 +84,17 @@ class LivePaglet:
         hooks = overridden_hooks(loaded.cls)
         self.hooks = HookCalls(self.object, hooks, self.loop, call.hook_timeout_ms / 1000)
         self.travel = Travel(self.object, loaded.itinerary_field, self.loop)
-        order = order_of(self.object)
-        if order is not None:
-            code: Callable[[], object] | None = Worker(self.object, order).run
-        else:
-            code = self.object.run if "run" in hooks else None
-        self.run = Activity(
-            f"run of {loaded.cls.__name__}",
-            code,
-            port=self.port,
-            gate=self.gate,
-            loop=self.loop,
-            crash=crash,
-        )
-        self.itinerary = Activity(
-            "itinerary",
-            self.travel.go_on,
-            port=self.port,
-            gate=self.gate,
-            loop=self.loop,
-            crash=crash,
-        )
+        activity = partial(Activity, port=self.port, gate=self.gate, loop=self.loop, crash=crash)
+        self.run = activity(f"run of {loaded.cls.__name__}", _own_code(self.object, hooks))
+        self.itinerary = activity("itinerary", self.travel.go_on)
+
+
+def _own_code(paglet: AnyPaglet, hooks: Collection[str]) -> Callable[[], object] | None:
+    """Return what goes on beside messages: a fan-out worker's share, else `run()` if there is."""
+    order = order_of(paglet)
+    if order is not None:
+        return Worker(paglet, order).run
+    return paglet.run if "run" in hooks else None
 
 
 def _construct(paglet: AnyPaglet, state: object, context: PagletContext) -> None:

@@ -13,8 +13,8 @@ from paglets.host.http.app import Outward, build_gate
 from paglets.host.http.gate import Gate
 from paglets.host.http.limits import HttpLimits
 from paglets.host.http.ports import Ports
-from paglets.host.offering import make_offering
-from paglets.host.parts import bind, make_core, make_moves, make_restorer
+from paglets.host.offering import Offering, make_offering
+from paglets.host.parts import Core, bind, make_core, make_moves, make_restorer
 from paglets.host.views import EventView, HealthView, HostView
 from paglets.mesh.directory import DRAINING_KIND
 from paglets.runtime.activity import Activity
@@ -60,19 +60,7 @@ def compose(given: Given) -> Composition:
     offering = make_offering(given, core, moves)
     inspection = Inspection(core.roster, core.commits, core.quiescer, core.forwarding)
     answer_children(given, core, moves, inspection, offering)
-    health = HealthView(
-        given.identity,
-        core.roster,
-        given.store,
-        key_id=None if given.keyring is None else given.keyring.primary.id,
-        paglet_limit=given.paglet_limit,
-        warnings=lambda: (
-            *given.warnings(),
-            *offering.residents.warnings(),
-            *offering.auto_start.warnings(),
-            *offering.publisher.warnings(),
-        ),
-    )
+    health = _health(given, core, offering)
     moves.draining.began = lambda: _begin_to_drain(given, health)
     ports = Ports(
         creation=_Creating(moves.creation, moves.verbs),
@@ -105,6 +93,22 @@ def compose(given: Given) -> Composition:
         courier=core.courier,
         fencing=moves.fencing,
         roster=core.roster,
+    )
+
+
+def _health(given: Given, core: Core, offering: Offering) -> HealthView:
+    return HealthView(
+        given.identity,
+        core.roster,
+        given.store,
+        key_id=None if given.keyring is None else given.keyring.primary.id,
+        paglet_limit=given.paglet_limit,
+        warnings=lambda: (
+            *given.warnings(),
+            *offering.residents.warnings(),
+            *offering.auto_start.warnings(),
+            *offering.publisher.warnings(),
+        ),
     )
 
 

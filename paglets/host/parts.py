@@ -168,20 +168,13 @@ def make_moves(given: Given, core: Core) -> Moves:
         admission=core.admission,
         folders=(core.folders.work, core.folders.persistent),
     )
-    arrivals = Arrivals(
-        core,
-        starter=core.starter,
-        admission=core.admission,
-        unpacker=unpacker,
-        limits=given.settings.limits,
-    )
     fencing = Fencing(core.roster, core.store, given.peers, given.calls, core.recorder)
     transfers = Transfers(core, courier=core.courier, fencing=fencing)
     return Moves(
         departures=departures,
         inactivity=inactivity,
         creation=creation,
-        arrivals=arrivals,
+        arrivals=_make_arrivals(given, core, unpacker),
         fencing=fencing,
         leaving=Leaving(core, departures=departures, inactivity=inactivity, creation=creation),
         verbs=Verbs(
@@ -202,6 +195,16 @@ def make_moves(given: Given, core: Core) -> Moves:
             transfers=transfers,
             hosts=given.peers,
         ),
+    )
+
+
+def _make_arrivals(given: Given, core: Core, unpacker: Unpacker) -> Arrivals:
+    return Arrivals(
+        core,
+        starter=core.starter,
+        admission=core.admission,
+        unpacker=unpacker,
+        limits=given.settings.limits,
     )
 
 

@@ -7,12 +7,11 @@ answers; and going down, paglets are quiesced before the store closes.
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from functools import partial
 
 from paglets.config.code import code_version
@@ -20,6 +19,7 @@ from paglets.config.keys import Keyring, host_keyring
 from paglets.config.settings import HostSettings
 from paglets.failpoints import arm_from_environment
 from paglets.host.addressing import follow_address, tell_moved
+from paglets.host.announcing import Say, announce, scheme_of, unannounce, warnings_of
 from paglets.host.build import Composition, compose
 from paglets.host.counting import counts_of, tell_figures
 from paglets.host.given import Given, allowed_prefixes
@@ -31,7 +31,6 @@ from paglets.host.identity import (
     bind_socket,
     is_loopback,
     is_wildcard,
-    local_address,
 )
 from paglets.host.leaving import drain_before_stop
 from paglets.host.meshing import Membership, MeshEnd, MeshPeers
@@ -68,9 +67,6 @@ _MEET_TIMEOUT = 2.0
 """Seconds for a first peer to answer before rows start: it may own one of them."""
 _FORGET_EVERY = 120.0
 """Seconds between clean-ups of expired records."""
-
-Say = Callable[[str], None]
-"""Tells a person at the console."""
 
 
 def run_host(settings: HostSettings, *, say: Say | None = None) -> int:
@@ -169,51 +165,25 @@ class _Host:
         self._keyring = keyring
         self._paglet_limit = paglet_limit
         self._say = say
-        self._scheme = "https" if settings.tls_cert else "http"
+        self._tasks = Tasks()
+        self._recorder = Recorder(settings.name)
 
     async def live(self) -> None:
         """Start, serve until asked to stop, stop."""
-        stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
+        stopping = _stop_signal()
         settings = self._settings
         listener = bind_socket(settings.bind, settings.port)
         identity = self._identity(listener.getsockname()[1])
         self._factory.attach()
-        tasks, recorder = Tasks(), Recorder(settings.name)
         async with contextlib.AsyncExitStack() as stack:
             session, control, gossip = [
                 await stack.enter_async_context(self._session(identity, limits))
                 for limits in (ConnectionLimits(), _CONTROL, _GOSSIP)
             ]
             membership = Membership(
-                settings, identity, self._keyring, HttpMeshTransport(gossip), recorder
+                settings, identity, self._keyring, HttpMeshTransport(gossip), self._recorder
             )
-            counting: list[Roster] = []
-            peers = MeshPeers(membership.mesh, identity, lambda: counts_of(counting))
-            parts = compose(
-                Given(
-                    settings=settings,
-                    identity=identity,
-                    store=self._store,
-                    factory=self._factory,
-                    keyring=self._keyring,
-                    peers=peers,
-                    mesh=MeshEnd(membership.mesh),
-                    records=membership.mesh,
-                    calls=HttpPeerCalls(peers, calls=session, control=control),
-                    session=session,
-                    tasks=tasks,
-                    recorder=recorder,
-                    paglet_limit=self._paglet_limit,
-                    on_line=lambda name, line: self._say(f"{name} | {line}"),
-                    warnings=lambda: (*self._warnings(), *membership.warnings()),
-                    rolled_back=lambda: membership.mesh.rolled_back,
-                )
-            )
-            counting.append(parts.roster)
-            membership.appeared = lambda host: _meet(parts, tasks, host)
+            parts = self._compose(identity, membership, session, control)
             parts.restorer.load()
             parts.residents.adopt()
             server = HttpServer(
@@ -227,37 +197,65 @@ class _Host:
             await membership.start()
             await parts.residents.prepare()
             parts.health.status = "ready"
-            self._announce(identity)
-            self._begin(identity, parts, membership, tasks, recorder)
+            announce(settings, identity, self._keyring, say=self._say)
+            self._begin(identity, parts, membership)
             await stopping.wait()
             self._say(f"paglets host {settings.name} is stopping")
             if settings.drain_on_stop:
                 stopping.clear()
                 within = settings.drain_on_stop
-                await drain_before_stop(parts.draining, tasks, within, stopping, self._say)
-            await self._stop(parts, server, membership, tasks)
+                await drain_before_stop(parts.draining, self._tasks, within, stopping, self._say)
+            await self._stop(parts, server, membership)
 
-    def _begin(
+    def _compose(
         self,
         identity: HostIdentity,
-        parts: Composition,
         membership: Membership,
-        tasks: Tasks,
-        recorder: Recorder,
-    ) -> None:
+        session: PeerSession,
+        control: PeerSession,
+    ) -> Composition:
+        """Make the parts of the host, with connections for calls and for settlements."""
+        mesh = membership.mesh
+        counting: list[Roster] = []
+        peers = MeshPeers(mesh, identity, lambda: counts_of(counting))
+        parts = compose(
+            Given(
+                settings=self._settings,
+                identity=identity,
+                store=self._store,
+                factory=self._factory,
+                keyring=self._keyring,
+                peers=peers,
+                mesh=MeshEnd(mesh),
+                records=mesh,
+                calls=HttpPeerCalls(peers, calls=session, control=control),
+                session=session,
+                tasks=self._tasks,
+                recorder=self._recorder,
+                paglet_limit=self._paglet_limit,
+                on_line=lambda name, line: self._say(f"{name} | {line}"),
+                warnings=lambda: (*warnings_of(self._settings), *membership.warnings()),
+                rolled_back=lambda: mesh.rolled_back,
+            )
+        )
+        counting.append(parts.roster)
+        membership.appeared = lambda host: _meet(parts, self._tasks, host)
+        return parts
+
+    def _begin(self, identity: HostIdentity, parts: Composition, membership: Membership) -> None:
         """Start what goes on beside the answering of requests."""
-        settings = self._settings
-        tasks.start(_recover(parts, membership), "recovery")
-        tasks.start(parts.residents.run(), "residents")
-        tasks.start(self._tidy(), "clean-up")
-        tasks.start(tell_figures(parts.roster, membership), "figures")
+        settings, start = self._settings, self._tasks.start
+        start(_recover(parts, membership), "recovery")
+        start(parts.residents.run(), "residents")
+        start(self._tidy(), "clean-up")
+        start(tell_figures(parts.roster, membership), "figures")
         if settings.reload:
-            tasks.start(self._reloader(identity, parts, membership, recorder), "reload")
+            start(self._reloader(identity, parts, membership), "reload")
         if settings.advertise is None and is_wildcard(settings.bind):
-            moved = partial(tell_moved, parts.roster, membership, recorder)
-            tasks.start(follow_address(identity, settings.seeds, moved), "address")
+            moved = partial(tell_moved, parts.roster, membership, self._recorder)
+            start(follow_address(identity, settings.seeds, moved), "address")
         if settings.greet:
-            tasks.start(self._greet(membership), "greeting")
+            start(self._greet(membership), "greeting")
 
     def _session(self, identity: HostIdentity, limits: ConnectionLimits) -> PeerSession:
         """Return connections of their own: calls never delay a probe or a settlement."""
@@ -273,7 +271,6 @@ class _Host:
         identity: HostIdentity,
         parts: Composition,
         membership: Membership,
-        recorder: Recorder,
     ) -> Coroutine[object, object, None]:
         settings = self._settings
 
@@ -290,7 +287,7 @@ class _Host:
             identity,
             version=lambda: _version(settings),
             renew=renew,
-            recorder=recorder,
+            recorder=self._recorder,
         )
         return reloader.run()
 
@@ -303,7 +300,7 @@ class _Host:
     def _identity(self, port: int) -> HostIdentity:
         settings, store = self._settings, self._store
         url = settings.advertise or advertised_url(
-            settings.bind, port, scheme=self._scheme, seeds=settings.seeds
+            settings.bind, port, scheme=scheme_of(settings), seeds=settings.seeds
         )
         return HostIdentity(
             host_id=store.host_id,
@@ -318,38 +315,6 @@ class _Host:
             capabilities=settings.capabilities,
         )
 
-    def _warnings(self) -> list[str]:
-        found = []
-        if self._settings.insecure:
-            found.append(
-                "--insecure: anybody who reaches the port can run allowed code; start without it"
-            )
-        return found
-
-    def _announce(self, identity: HostIdentity) -> None:
-        settings = self._settings
-        key_id = "none (--insecure)" if self._keyring is None else self._keyring.primary.id
-        self._say(f"paglets host {identity.name} listens on {identity.bind}")
-        self._say(f"  advertised as {identity.url}")
-        self._say(f"  key {key_id}, code {identity.code_version}, data {settings.data}")
-        if settings.agents:
-            self._say(f"  agents from {', '.join(str(folder) for folder in settings.agents)}")
-        self._say(f"  allowed: {', '.join(allowed_prefixes(settings)) or 'built-in classes only'}")
-        for warning in self._warnings():
-            self._say(f"  WARNING {warning}")
-        facts = {
-            "pid": os.getpid(),
-            "url": identity.url,
-            "local_url": f"{self._scheme}://{local_address(identity.bind)}",
-            "name": identity.name,
-            "key_id": None if self._keyring is None else key_id,
-            "started_at": time.time(),
-        }
-        path = settings.data / "host.json"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(facts))
-        temporary.replace(path)
-
     async def _greet(self, membership: Membership) -> None:
         settings, keyring = self._settings, self._keyring
         key_id = None if keyring is None else keyring.primary.id
@@ -363,18 +328,24 @@ class _Host:
                 # A full disk is told by the commits that matter; old records can wait.
                 await self._store.forget_expired(time.time())
 
-    async def _stop(
-        self, parts: Composition, server: HttpServer, membership: Membership, tasks: Tasks
-    ) -> None:
+    async def _stop(self, parts: Composition, server: HttpServer, membership: Membership) -> None:
         parts.health.status = "stopping"
         parts.admission.refuses = "stopping"
         parts.delivery.is_stopping = True
         parts.activity.stop()
         await asyncio.gather(parts.inactivity.shut_down(), membership.leave())
         await server.stop(_HTTP_GRACE)
-        await tasks.close(timeout=_HTTP_GRACE)
+        await self._tasks.close(timeout=_HTTP_GRACE)
         await self._factory.close(timeout=_FACTORY_TIMEOUT)
-        (self._settings.data / "host.json").unlink(missing_ok=True)
+        unannounce(self._settings)
+
+
+def _stop_signal() -> asyncio.Event:
+    """Return what is set when the host is asked to stop."""
+    asked = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+    return asked
 
 
 def _version(settings: HostSettings) -> str:

@@ -166,25 +166,7 @@ class Acceptance:
         accepted: tuple[tuple[Write, ...], str | None],
     ) -> OutcomeBody:
         writes, proven = accepted
-        now = time.time()
-        queue = tuple(
-            QueuedMessage(
-                agent_id=header.agent_id,
-                message_id=message.message_id,
-                priority=message.priority,
-                body=message.body,
-            )
-            for message in header.queue
-        )
-        outcomes = [
-            RememberedOutcome(
-                agent_id=header.agent_id,
-                message_id=kept.message_id,
-                outcome=kept.outcome,
-                expires_at=now + kept.ttl_ms / 1000,
-            )
-            for kept in header.outcomes
-        ]
+        queue, outcomes = _queue_of(header), _outcomes_of(header, now=time.time())
         await self._store.commit(
             *writes,
             *_messages_left(header, before),
@@ -283,3 +265,29 @@ def _messages_left(header: EnvelopeHeader, before: LocalPaglet | None) -> tuple[
 def is_inactive(header: EnvelopeHeader) -> bool:
     """Whether the paglet is stored at the target without being started."""
     return header.inactive or header.arrival_mode is ArrivalMode.INACTIVE
+
+
+def _queue_of(header: EnvelopeHeader) -> tuple[QueuedMessage, ...]:
+    """Return the messages that travelled with the paglet, as they are stored here."""
+    return tuple(
+        QueuedMessage(
+            agent_id=header.agent_id,
+            message_id=message.message_id,
+            priority=message.priority,
+            body=message.body,
+        )
+        for message in header.queue
+    )
+
+
+def _outcomes_of(header: EnvelopeHeader, *, now: float) -> list[RememberedOutcome]:
+    """Return what messages handled elsewhere came to, remembered as long as there."""
+    return [
+        RememberedOutcome(
+            agent_id=header.agent_id,
+            message_id=kept.message_id,
+            outcome=kept.outcome,
+            expires_at=now + kept.ttl_ms / 1000,
+        )
+        for kept in header.outcomes
+    ]

@@ -79,9 +79,8 @@ class Quiescer:
         wait = self._timeouts.quiesce if timeout is None else timeout
         if hook is not None and hook.value not in paglet.row.manifest.hooks:
             hook = None
-        call = link.next_call()
         frame = Quiesce(
-            call=call,
+            call=link.next_call(),
             verb=verb.value,
             hook=None if hook is None else hook.value,
             event=event,
@@ -90,21 +89,26 @@ class Quiescer:
             want_state=verb is not Verb.DISPOSE,
         )
         patience = wait + paglet.row.manifest.run_grace + self._timeouts.hook + 5
+        quiesced = await self._quiesced(paglet.agent_id, link, frame, patience)
+        await self._gone(link)
+        paglet.link = None
+        return await self._keep(quiesced)
+
+    async def _quiesced(
+        self, agent_id: str, link: ChildLink, frame: Quiesce, patience: float
+    ) -> Quiesced:
         try:
-            quiesced = await link.request(frame, call, Quiesced, timeout=patience)
+            return await link.request(frame, frame.call, Quiesced, timeout=patience)
         except TimeoutError as error:
             if isinstance(error, HookTimeoutError) or not isinstance(error, PagletsError):
                 await link.end(grace=0)  # the hook still runs, and nothing else can in its thread
             if isinstance(error, PagletsError):
                 raise
             raise HookTimeoutError(
-                f"{paglet.agent_id} did not leave its process in {patience:g} s",
-                hook=hook.value if hook else "",
-                agent_id=paglet.agent_id,
+                f"{agent_id} did not leave its process in {patience:g} s",
+                hook=frame.hook or "",
+                agent_id=agent_id,
             ) from error
-        await self._gone(link)
-        paglet.link = None
-        return await self._keep(quiesced)
 
     async def _gone(self, link: ChildLink) -> None:
         try:

@@ -66,7 +66,6 @@ class LocalMesh(HostGroup[LocalHost]):
         self._failpoints = dict(failpoints or {})
         ports = free_ports(count)
         self._proxies = [CutProxy(port) for port in ports] if proxied else []
-        urls = [proxy.url for proxy in self._proxies] or [f"http://127.0.0.1:{p}" for p in ports]
         self._host_ids: dict[str, str] = {}
         common = HostSettings(
             name="",
@@ -79,7 +78,14 @@ class LocalMesh(HostGroup[LocalHost]):
             limits=limits or Limits(),
         )
         common = settled(common, [bundled_path() if builtins else None, launch], overrides)
-        self.hosts = [
+        self.hosts = self._make_hosts(common, ports, environment or {})
+
+    def _make_hosts(
+        self, common: HostSettings, ports: list[int], environment: Mapping[str, str]
+    ) -> list[LocalHost]:
+        """Make a host for each port; all others are its seeds, through their proxies if any."""
+        urls = [proxy.url for proxy in self._proxies] or [f"http://127.0.0.1:{p}" for p in ports]
+        return [
             LocalHost(
                 replace(
                     common,
@@ -87,11 +93,11 @@ class LocalMesh(HostGroup[LocalHost]):
                     data=self.folder / name,
                     port=port,
                     seeds=tuple(other for other in urls if other != url),
-                    advertise=url if proxied else common.advertise,
+                    advertise=url if self._proxies else common.advertise,
                 ),
-                environment or {},
+                environment,
             )
-            for name, port, url in zip(host_names(count), ports, urls, strict=True)
+            for name, port, url in zip(host_names(len(ports)), ports, urls, strict=True)
         ]
 
     @property
