@@ -35,7 +35,7 @@ FAILPOINTS: dict[str, str] = {
     "spool.before_fsync": "A body is written completely, nothing of it is synced.",
     "spool.after_rename": "A body is synced under its final name; no row names it yet.",
     "move.before_quiesce": "The check has passed, the paglet still runs (step 2).",
-    "move.after_quiesce": "State is taken and the child has exited; the row is still ACTIVE.",
+    "move.after_quiesce": "State is taken and the child exits; the row is still ACTIVE.",
     "move.before_moving": "The envelope is encoded, MOVING is not committed yet.",
     "move.moving_commit": "Inside the transaction that writes MOVING.",
     "move.after_moving": "MOVING is on disk, nothing has been sent (step 3).",
@@ -56,7 +56,7 @@ FAILPOINTS: dict[str, str] = {
     "clone.after_cloning": "The CLONING row is on disk, nothing has been sent.",
     "create.after_commit": "A new paglet's row is on disk, its creator has no answer.",
     "resident.after_commit": "The row of a new resident is on disk, asleep; it has never run.",
-    "deactivate.before_commit": "State is taken and the child has exited, INACTIVE is not written.",
+    "deactivate.before_commit": "State is taken and the child exits, INACTIVE is not written.",
     "deactivate.after_commit": "INACTIVE is on disk, the caller has no answer.",
     "activate.before_start": "An inactive paglet is to run, its child is not forked.",
 }

@@ -7,6 +7,7 @@ there. What happens when it comes back refused is `return_home`, the one way bac
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,16 +126,17 @@ class Departures:
         kind: EnvelopeKind,
         keep: Keeper,
     ) -> PagletProxyRef:
-        was_active = paglet.row.status is PagletStatus.ACTIVE
         taken: Taken | None = None
         try:
             await failpoint_async("move.before_quiesce")
-            if was_active:
-                taken = await self._take(paglet, target, kind)
-            await failpoint_async("move.after_quiesce")
-            if target.host_id == self._roster.me.host_id:
+            async with self._taking(paglet, target, kind) as taken:
+                await failpoint_async("move.after_quiesce")
+                record: TransferRow | None = None
+                if target.host_id != self._roster.me.host_id:
+                    # Its process exits meanwhile; it is gone before anything is offered.
+                    record = await self._promise(paglet, target, ticket, kind, taken, keep)
+            if record is None:
                 return await self._stay(paglet, taken, kind)
-            record = await self._promise(paglet, target, ticket, kind, taken, keep)
         except PagletCrashedError as error:
             await self._activity.crash(paglet, error)
             raise
@@ -150,9 +152,13 @@ class Departures:
         errand = self._courier.carry(paglet, record, is_fresh=True)
         return await self._courier.wait(errand, timeout=self._timeouts.outcome)
 
-    async def _take(self, paglet: LocalPaglet, target: PeerAddress, kind: EnvelopeKind) -> Taken:
+    def _taking(
+        self, paglet: LocalPaglet, target: PeerAddress, kind: EnvelopeKind
+    ) -> AbstractAsyncContextManager[Taken | None]:
+        if paglet.row.status is not PagletStatus.ACTIVE:
+            return nullcontext()
         is_retract = kind is EnvelopeKind.RETRACT
-        return await self._quiescer.take(
+        return self._quiescer.taking(
             paglet,
             Verb.RETRACT if is_retract else Verb.DISPATCH,
             Hook.ON_REVERTING if is_retract else Hook.ON_DISPATCHING,

@@ -95,22 +95,22 @@ class Inactivity:
         self, paglet: LocalPaglet, policy: DeactivationPolicy, reason: str, keep: Keeper
     ) -> None:
         event = msgspec.json.encode({"reason": reason, "policy": encode_policy(policy)})
+        verb, hook = Verb.DEACTIVATE, Hook.ON_DEACTIVATING
+        taken: Taken | None = None
         try:
-            taken = await self._quiescer.take(paglet, Verb.DEACTIVATE, Hook.ON_DEACTIVATING, event)
-        except PagletCrashedError as error:
-            await self._activity.crash(paglet, error)
-            raise
+            async with self._quiescer.taking(paglet, verb, hook, event) as taken:
+                await failpoint_async("deactivate.before_commit")
+                await self._commit_sleep(paglet, policy, taken, keep)
         except PagletsError as error:
-            await self._go_on(paglet, error)
-            raise
-        await failpoint_async("deactivate.before_commit")
-        try:
-            await self._commit_sleep(paglet, policy, taken, keep)
-        except PagletsError:
-            # The disk did not take it: the paglet goes on from what was taken, nothing is lost.
-            await self._activity.restart(
-                paglet, Hook.ON_ACTIVATION, b'{"reason":"recovered"}', state=taken.state
-            )
+            if taken is not None:
+                # The disk did not take it: the paglet goes on from what was taken.
+                await self._activity.restart(
+                    paglet, Hook.ON_ACTIVATION, b'{"reason":"recovered"}', state=taken.state
+                )
+            elif isinstance(error, PagletCrashedError):
+                await self._activity.crash(paglet, error)
+            else:
+                await self._go_on(paglet, error)
             raise
         await failpoint_async("deactivate.after_commit")
         self._recorder.record("deactivate", f"put to sleep ({reason})", agent_id=paglet.agent_id)

@@ -1,10 +1,12 @@
 """Taking a paglet out of its process: gate, running handlers, hook, state, exit.
 
-Used by moves, deactivation, disposal and shutdown. Either the process is gone and its state is in
+Used by moves, deactivation, disposal and shutdown. Either the process goes and its state is in
 hand, or it lives on and nothing has changed.
 """
 
 import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from paglets.config.settings import Timeouts
@@ -56,7 +58,27 @@ class Quiescer:
         anyway: bool = False,
         timeout: float | None = None,
     ) -> Taken:
-        """Quiesce the process of `paglet` and wait until it is gone.
+        """Quiesce the process of `paglet` and wait until it is gone; see `taking`."""
+        leaving = self.taking(paglet, verb, hook, event, anyway=anyway, timeout=timeout)
+        async with leaving as taken:
+            return taken
+
+    @contextlib.asynccontextmanager
+    async def taking(
+        self,
+        paglet: LocalPaglet,
+        verb: Verb,
+        hook: Hook | None,
+        event: bytes,
+        *,
+        anyway: bool = False,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Taken, None]:
+        """Quiesce the process of `paglet`; it is gone when the block ends.
+
+        Within the block what was taken can be committed: the process has done its last act, and
+        its exit takes the kernel some 2 ms. No other process may be started for the paglet, here or
+        at another host, before the block has ended.
 
         Args:
             paglet: With a process and no other verb running.
@@ -90,9 +112,13 @@ class Quiescer:
         )
         patience = wait + paglet.row.manifest.run_grace + self._timeouts.hook + 5
         quiesced = await self._quiesced(paglet.agent_id, link, frame, patience)
-        await self._gone(link)
         paglet.link = None
-        return await self._keep(quiesced)
+        try:
+            if quiesced.files:
+                await self._gone(link)  # a thread of its author may write to them until then
+            yield await self._keep(quiesced)
+        finally:
+            await self._gone(link)
 
     async def _quiesced(
         self, agent_id: str, link: ChildLink, frame: Quiesce, patience: float

@@ -178,6 +178,8 @@ class FakeProcess:
         self.output = OutputRing(None)
         self.frames = []
         self.answers = answers or {}
+        self.lingers = False
+        """Whether it takes its time to exit once it has left: until `exit` is called."""
         self._exit = asyncio.get_running_loop().create_future()
         self._is_expected = False
 
@@ -196,7 +198,8 @@ class FakeProcess:
             self.exit(0)
         elif reply is not None:
             asyncio.get_running_loop().call_soon(self.say, reply)
-            if isinstance(reply, Quiesced) and isinstance(frame, Quiesce):
+            has_left = isinstance(reply, Quiesced) and isinstance(frame, Quiesce)
+            if has_left and not self.lingers:
                 asyncio.get_running_loop().call_soon(self.exit, 0)
 
     def say(self, frame):
@@ -252,8 +255,12 @@ class FakeStarter:
         self.manifest = MANIFEST
         self.snapshot = None
         self.code_version = MANIFEST.code_version
+        self.expected = []
         self.before_loaded = None
         """Awaited before a launch returns: what happens meanwhile."""
+
+    def expect(self, class_name):
+        self.expected.append(class_name)
 
     async def launch(self, birth):
         self.births.append(birth)

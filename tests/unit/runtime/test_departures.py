@@ -1,6 +1,7 @@
 """From the check to the promise: whatever fails before MOVING leaves the paglet here."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -77,6 +78,18 @@ async def fence(bench, epoch=Epoch(0, 3)):
     await bench.fencing.fence(FenceBody(claims=(claim,)))
 
 
+def _fence_once_taken(verbs):
+    taking = verbs.quiescer.taking
+
+    @contextlib.asynccontextmanager
+    async def fenced(*args, **options):
+        async with taking(*args, **options) as taken:
+            await fence(verbs)
+            yield taken
+
+    verbs.quiescer.taking = fenced
+
+
 async def test_a_move_carries_what_the_process_left_as_its_last_act(verbs):
     paglet = await running(verbs)
     old = paglet.link
@@ -145,16 +158,77 @@ async def test_a_process_that_ends_while_it_is_asked_to_leave_is_one_crash(verbs
     assert verbs.calls.named("offer") == []
 
 
+async def test_nothing_is_offered_while_its_old_process_exits(verbs):
+    process = (await running(verbs)).link.process
+    process.lingers = True
+    verbs.calls.scripts["offer"] = [
+        lambda peer, transfer_id, *_: word("accepted", transfer_id=transfer_id)
+    ]
+    moving = asyncio.create_task(dispatch(verbs))
+    await until(lambda: verbs.row().status is PagletStatus.MOVING)
+    await turn()
+    assert verbs.calls.named("offer") == []
+    process.exit(0)
+    await moving
+    assert verbs.row().status is PagletStatus.MOVED
+
+
+async def test_a_process_that_does_not_exit_is_killed_before_anything_is_offered(
+    verbs, monkeypatch
+):
+    monkeypatch.setattr("paglets.runtime.quiescing._EXIT_GRACE", 0.0)
+    process = (await running(verbs)).link.process
+    process.lingers = True
+    were_over = []
+
+    def answer(peer, transfer_id, *_):
+        were_over.append(process.is_over)
+        return word("accepted", transfer_id=transfer_id)
+
+    verbs.calls.scripts["offer"] = [answer]
+    await dispatch(verbs)
+    assert were_over == [True]
+
+
+@pytest.mark.parametrize("verb", ["dispatch", "deactivate"])
+async def test_it_is_not_started_again_while_its_old_process_exits(verbs, verb):
+    process = (await running(verbs)).link.process
+    process.lingers = True
+    works = {
+        "dispatch": lambda: dispatch(verbs),
+        "deactivate": lambda: verbs.inactivity.deactivate("tour", DeactivationPolicy(), key=None),
+    }
+    arm("store.commit=enospc*1")
+    try:
+        failing = asyncio.create_task(works[verb]())
+        await until(lambda: process.sent(Quiesce))
+        for _ in range(50):
+            await turn()
+        assert len(verbs.starter.births) == 1
+        process.exit(0)
+        with pytest.raises(StorageFullError):
+            await failing
+    finally:
+        disarm()
+    assert len(verbs.starter.births) == 2
+    assert verbs.starter.births[-1].state.data == b"left"
+
+
+async def test_falling_asleep_ends_with_its_process(verbs):
+    process = (await running(verbs)).link.process
+    process.lingers = True
+    policy = DeactivationPolicy()
+    sleeping = asyncio.create_task(verbs.inactivity.deactivate("tour", policy, key=None))
+    await until(lambda: verbs.row().status is PagletStatus.INACTIVE)
+    await turn()
+    assert not sleeping.done()
+    process.exit(0)
+    await sleeping
+
+
 async def test_a_copy_fenced_while_it_leaves_is_not_promised(verbs):
     paglet = await running(verbs)
-    taken = verbs.quiescer.take
-
-    async def fenced(*args, **options):
-        left = await taken(*args, **options)
-        await fence(verbs)
-        return left
-
-    verbs.quiescer.take = fenced
+    _fence_once_taken(verbs)
     with pytest.raises(LifecycleError, match="became moved meanwhile"):
         await dispatch(verbs)
     assert verbs.row().status is paglet.row.status is PagletStatus.MOVED
@@ -303,14 +377,7 @@ async def test_put_to_sleep_is_durable_and_its_process_gone(verbs):
 
 async def test_a_copy_fenced_while_it_falls_asleep_stays_a_tombstone(verbs):
     await running(verbs)
-    taken = verbs.quiescer.take
-
-    async def fenced(*args, **options):
-        left = await taken(*args, **options)
-        await fence(verbs)
-        return left
-
-    verbs.quiescer.take = fenced
+    _fence_once_taken(verbs)
     with pytest.raises(LifecycleError):
         await verbs.inactivity.deactivate("tour", DeactivationPolicy(), key=None)
     assert verbs.row().status is PagletStatus.MOVED
