@@ -3,9 +3,9 @@
 import sys
 
 from paglets.child.bootstrap import main
-from paglets.child.loader import examine
+from paglets.child.loader import examine, learn
 from paglets.child.preparing import prepare
 from paglets.supervise.childsetup import ChildProgram
 from paglets.supervise.program import run
 
-run(sys.argv[1:], ChildProgram(main, prepare, examine))
+run(sys.argv[1:], ChildProgram(main, prepare, examine, learn))

@@ -25,7 +25,7 @@ from paglets.agent.introspection import (
 )
 from paglets.agent.itinerary import Itinerary
 from paglets.agent.paglet import Paglet
-from paglets.model.errors import ClassLoadError, DamagedError
+from paglets.model.errors import ClassLoadError, DamagedError, PagletsError
 from paglets.model.manifest import ClassManifest
 from paglets.model.names import parse_class_name
 from paglets.wire.calls import Load, Snapshot
@@ -99,6 +99,18 @@ def examine(module: str) -> None:
         if isinstance(each, type) and issubclass(each, Paglet) and each.__module__ == module:
             with contextlib.suppress(Exception):  # told to whom it concerns: who loads the class
                 make_manifest(each, each.routes, code_version="")
+
+
+def learn(class_name: str, import_paths: tuple[str, ...]) -> None:
+    """Import and examine a class that this process is probably going to load; in a spare.
+
+    What is wrong with it is told to whom it concerns, by `load`: an import that failed is tried
+    again there.
+    """
+    with contextlib.suppress(PagletsError):
+        cls = find_class(class_name, import_paths)
+        make_manifest(cls, cls.routes, code_version="")
+        StateCodec.for_class(state_class_of(cls))
 
 
 def find_class(name: str, import_paths: tuple[str, ...] = ()) -> type[AnyPaglet]:

@@ -141,7 +141,7 @@ def _make_admission(given: Given, starter: Starter) -> Admission:
     mine = given.identity
     return Admission(
         starter,
-        me=given.peers.self_ref,
+        me=given.identity.ref,
         allowed=allowed_prefixes(given.settings),
         explain_version=lambda other: explain_difference(other, mine.code_version, host=mine.name),
         limits=given.settings.limits,

@@ -7,6 +7,7 @@ connection goes to the very address that was checked, so a name that changes its
 
 import asyncio
 import errno
+import functools
 import ipaddress
 import re
 import socket
@@ -55,6 +56,7 @@ class UrlPolicy:
         return None
 
 
+@functools.lru_cache(maxsize=1024)
 def parse_url(text: str, policy: UrlPolicy | None = None) -> str:
     """Return the base URL of a host in one spelling: `http://host:port`, no trailing slash.
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from paglets.config.settings import Limits
 from paglets.failpoints import failpoint_async
 from paglets.model.enums import (
+    ArrivalMode,
     PagletStatus,
     TransferOutcome,
 )
@@ -103,6 +104,9 @@ class Arrivals:
                 f"{self._roster.me.name} has another paglet {body.agent_id}",
                 agent_id=body.agent_id,
             )
+        if body.ticket.arrival_mode is not ArrivalMode.INACTIVE:
+            # While the source takes the state, a process here imports the class.
+            self._starter.expect(body.class_name)
         return self._admission.answer(PROTOCOL)
 
     async def offer(

@@ -15,6 +15,7 @@ from paglets.model.refs import Epoch
 from paglets.runtime.childlink import ChildLink
 from paglets.store.rows import Blob
 from paglets.store.spool import Spool
+from paglets.supervise.control import Lesson
 from paglets.supervise.process import ProcessFactory
 from paglets.wire.calls import (
     INLINE_LIMIT,
@@ -172,6 +173,13 @@ class Starter:
             await asyncio.shield(link.end(grace=0))
             await watch
 
+    def expect(self, class_name: str) -> None:
+        """Prepare for the start of a paglet of this class, which is probably about to come."""
+        self._factory.expect(self._lesson(class_name))
+
+    def _lesson(self, class_name: str) -> Lesson:
+        return Lesson(class_name, self._code().import_paths)
+
     async def _count_down(self, link: ChildLink) -> None:
         try:
             await link.wait_exit()
@@ -182,7 +190,11 @@ class Starter:
         short = birth.class_name.rpartition(":")[2]
         title = f"paglet:{self._facts().name}:{short}:{birth.agent_id[:8]}"
         label = f"{short}:{birth.agent_id[:4]}"
-        process = await self._factory.fork(title, on_line=lambda line: self._on_line(label, line))
+        process = await self._factory.fork(
+            title,
+            on_line=lambda line: self._on_line(label, line),
+            lesson=self._lesson(birth.class_name),
+        )
         return ChildLink(birth.agent_id, process, self._on_call)
 
     async def _load(self, link: ChildLink, birth: Birth) -> Loaded:

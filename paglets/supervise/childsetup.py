@@ -51,6 +51,10 @@ def _ignore(_module: str) -> None:
     """Examine nothing."""
 
 
+def _learn_nothing(_class_name: str, _import_paths: tuple[str, ...]) -> None:
+    """Wait to hear more."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChildProgram:
     """What a Paglet Process runs."""
@@ -63,6 +67,9 @@ class ChildProgram:
     examine: Callable[[str], None] = _ignore
     """Called in the forkserver with the name of each module that it has preloaded: what it makes of
     it is shared by all processes. Starts no thread; what it raises is reported as the module's."""
+    learn: Callable[[str, tuple[str, ...]], None] = _learn_nothing
+    """Called in a spare process, after `prepare`, with the name of a class it is probably going to
+    load and the folders of its module; what it raises ends the process."""
 
 
 def set_up_output() -> None:

@@ -40,8 +40,17 @@ class ForkRequest(msgspec.Struct, frozen=True, tag="fork"):
     """Make a spare: it prepares itself, then waits on its channel for `Assume`."""
 
 
+class Lesson(msgspec.Struct, frozen=True, tag="lesson"):
+    """Host to a spare, before `Assume`: what it is probably going to load; it does not answer."""
+
+    class_name: str
+    """As `module:QualName`."""
+    import_paths: tuple[str, ...]
+    """Folders in which the module may lie, before the usual ones."""
+
+
 class Assume(msgspec.Struct, frozen=True, tag="assume"):
-    """Host to a spare, once, as the first frame on its channel: be a Paglet Process from now on."""
+    """Host to a spare, once: be a Paglet Process from now on. The program's frames follow."""
 
     title: str
     """What `ps` shows."""
@@ -86,12 +95,13 @@ class Exited(msgspec.Struct, frozen=True, tag="exited"):
 
 
 ToForkserver = Begin | ForkRequest
+ToSpare = Lesson | Assume
 ToHost = PreloadFailed | Ready | Forked | ForkFailed | Exited
 
 _encoder = msgspec.msgpack.Encoder()
 _to_forkserver: msgspec.msgpack.Decoder[ToForkserver] = msgspec.msgpack.Decoder(ToForkserver)
 _to_host: msgspec.msgpack.Decoder[ToHost] = msgspec.msgpack.Decoder(ToHost)
-_to_spare: msgspec.msgpack.Decoder[Assume] = msgspec.msgpack.Decoder(Assume)
+_to_spare: msgspec.msgpack.Decoder[ToSpare] = msgspec.msgpack.Decoder(ToSpare)
 
 
 def encode_control(message: ToForkserver | ToHost) -> bytes:
@@ -108,15 +118,15 @@ def decode_to_host(payload: bytes) -> ToHost:
     return _to_host.decode(payload)
 
 
-def encode_assume(message: Assume) -> bytes:
-    """Return the payload of the first frame to a spare."""
+def encode_for_spare(message: ToSpare) -> bytes:
+    """Return the payload of a frame to a spare."""
     return _encoder.encode(message)
 
 
-def receive_assume(channel: socket.socket) -> Assume | None:
-    """Wait in a spare until the host has use for it; None when it is let go. Blocking.
+def receive_in_spare(channel: socket.socket) -> ToSpare | None:
+    """Wait in a spare for what the host says; None when it is let go. Blocking.
 
-    Takes this one frame off the socket, as what follows it belongs to the child program.
+    Takes this one frame off the socket, as what follows `Assume` belongs to the child program.
 
     Raises:
         msgspec.DecodeError: The host sent something else.

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from paglets.model.errors import UnavailableError
 from paglets.supervise.children import ChildrenList
+from paglets.supervise.control import Lesson
 from paglets.supervise.forklink import (
     ForkOrder,
     ForkserverLink,
@@ -137,13 +138,14 @@ class ForkserverFactory:
         environment: Mapping[str, str] | None = None,
         directory: str = "",
         on_line: LineCallback | None = None,
+        lesson: Lesson | None = None,
     ) -> PagletProcess:
         """Start a process; see `ProcessFactory.fork`."""
         self._spares.begin_start()
         try:
             process = None
             if not environment and not directory:
-                process = self._spares.claim(title, on_line)
+                process = self._spares.claim(title, on_line, lesson)
             if process is None:
                 order = ForkOrder(title, dict(environment or {}), directory, on_line)
                 process = await self._fork_in_time(order)
@@ -152,6 +154,10 @@ class ForkserverFactory:
             raise
         process.channel.on_first = self._spares.end_start
         return process
+
+    def expect(self, lesson: Lesson) -> None:
+        """Let a spare learn what it is probably going to load; see `ProcessFactory.expect`."""
+        self._spares.expect(lesson)
 
     async def _fork_spare(self) -> PagletProcess:
         return await self._fork_in_time(ForkOrder(SPARE_TITLE, {}, "", None, is_spare=True))

@@ -175,11 +175,12 @@ class _Forkserver:
         """Prepare, then wait until this process is wanted; does not return if it never is."""
         self._program.prepare()
         channel = socket.socket(fileno=fds.channel)
-        assume = messages.receive_assume(channel)
+        while isinstance(message := messages.receive_in_spare(channel), messages.Lesson):
+            self._program.learn(message.class_name, message.import_paths)
         channel.detach()
-        if assume is None:
+        if message is None:
             os._exit(0)
-        self._title.set(assume.title)
+        self._title.set(message.title)
 
     def _fail(self, request: messages.ForkRequest, error: str) -> None:
         self._control.sendall(messages.encode_control(messages.ForkFailed(request.request, error)))

@@ -34,6 +34,13 @@ class OutputRing:
         self._size = 0
         self._dropped = 0
 
+    def tell(self, on_line: Callable[[str], None] | None) -> None:
+        """Call `on_line` with the lines kept so far and with each that follows."""
+        self.on_line = on_line
+        if on_line is not None:
+            for line, _size in self._lines:
+                on_line(line)
+
     @property
     def lines(self) -> list[str]:
         """The lines kept, and last what was printed of a line that has not ended."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from paglets.supervise.channel import ChannelClosedError, FrameChannel
-from paglets.supervise.control import Assume, encode_assume
+from paglets.supervise.control import Assume, Lesson, encode_for_spare
 from paglets.supervise.exits import ExitReport, kill_group, report_exit
 from paglets.supervise.identity import ProcessIdentity
 from paglets.supervise.output import OutputRing
@@ -63,6 +63,8 @@ class PagletProcess:
         """Frames to and from the process; call its `listen`."""
         self.output = OutputRing(on_line)
         """What it printed; kept after its death."""
+        self.lesson: Lesson | None = None
+        """What it has learned as a spare; None: nothing."""
         self._ends = ends
         self._loop = asyncio.get_running_loop()
         self._exit: asyncio.Future[ExitReport] = self._loop.create_future()
@@ -94,9 +96,17 @@ class PagletProcess:
         """
         if self._exit.done() or self._finishing is not None or not self._is_connected():
             return False
-        self.output.on_line = on_line
+        self.output.tell(on_line)
+        return self._say(Assume(title))
+
+    def teach(self, lesson: Lesson) -> None:
+        """Tell a spare what it is probably going to load; one that has ended shows in `assume`."""
+        self.lesson = lesson
+        self._say(lesson)
+
+    def _say(self, message: Lesson | Assume) -> bool:
         try:
-            self.channel.send(encode_assume(Assume(title)))
+            self.channel.send(encode_for_spare(message))
         except ChannelClosedError:
             return False
         return True
@@ -212,6 +222,7 @@ class ProcessFactory(Protocol):
         environment: Mapping[str, str] | None = None,
         directory: str = "",
         on_line: LineCallback | None = None,
+        lesson: Lesson | None = None,
     ) -> PagletProcess:
         """Start a process, list it, and return it; it waits for its first frame.
 
@@ -222,11 +233,15 @@ class ProcessFactory(Protocol):
             environment: Variables beside those of every process of this host.
             directory: Working directory; empty: the host's.
             on_line: Called with each line it prints.
+            lesson: What it is going to load: a process may have been prepared for that.
 
         Raises:
             UnavailableError: No process could be started in time; trying again may help.
             StorageFullError: It could not be listed.
         """
+
+    def expect(self, lesson: Lesson) -> None:
+        """Prepare for the start of a process that is going to load this, where that is possible."""
 
     async def replace(self) -> int:
         """Load code anew for processes started from now on; return the new generation.

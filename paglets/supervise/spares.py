@@ -3,7 +3,11 @@
 A fork costs the forkserver a copy of its page tables, and the child a fault for each page that it
 writes to for the first time: together most of what the start of a paglet takes. A spare has paid
 for both before it is wanted. It is an ordinary process of its host (own session, lifeline, on the
-list of children) that has seen no author's code and learns who it is when it is claimed.
+list of children) that learns who it is when it is claimed.
+
+Importing the class is most of what is left. So one spare learns ahead what was started last, or
+what is expected next, and is given to nobody else: no paglet runs in a process that has imported
+another's module. At least one spare stays blank, for all others; a pool of one teaches none.
 
 The pool is an offer, never a limit: where it is empty a process is forked as always. A spare takes
 the machine a quarter more work than a process forked when it is wanted. So it is filled one at a
@@ -13,10 +17,10 @@ that.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 from paglets.model.errors import PagletsError
+from paglets.supervise.control import Lesson
 from paglets.supervise.process import LineCallback, PagletProcess
 
 logger = logging.getLogger(__name__)
@@ -47,7 +51,9 @@ class SparePool:
         self._size = size
         self._fork = fork
         self._is_wanted = is_wanted
-        self._spares: deque[PagletProcess] = deque()
+        self._spares: list[PagletProcess] = []
+        self._last: Lesson | None = None
+        self._is_repeated = False
         self._filling: asyncio.Task[None] | None = None
         self._starts = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -58,17 +64,28 @@ class SparePool:
         """The spares that wait, the next to be claimed first."""
         return [spare.pid for spare in self._spares]
 
-    def claim(self, title: str, on_line: LineCallback | None) -> PagletProcess | None:
+    def claim(
+        self, title: str, on_line: LineCallback | None, lesson: Lesson | None = None
+    ) -> PagletProcess | None:
         """Return a spare that has become what is asked for, or None where there is none.
 
         One that was killed meanwhile is passed over.
         """
-        while self._spares:
-            spare = self._spares.popleft()
+        if lesson is not None:
+            self._is_repeated = lesson == self._last
+            self._last = lesson
+        while (spare := self._find(lesson) or self._find(None)) is not None:
+            self._spares.remove(spare)
             if spare.assume(title, on_line):
                 return spare
             logger.warning("spare process %d had ended and was not used", spare.pid)
         return None
+
+    def expect(self, lesson: Lesson) -> None:
+        """Teach a blank spare, if there is one, what a process is probably about to load."""
+        blank = self._find(None)
+        if self._size > 1 and blank is not None and self._find(lesson) is None:
+            blank.teach(lesson)
 
     def begin_start(self) -> None:
         """Note that somebody starts a process."""
@@ -92,7 +109,7 @@ class SparePool:
     def drop(self) -> None:
         """End all spares: their forkserver is no longer in use."""
         while self._spares:
-            self._spares.popleft().kill()
+            self._spares.pop().kill()
 
     async def close(self) -> None:
         """Make no more, and wait until none is being made; who ends all processes ends them too."""
@@ -105,15 +122,39 @@ class SparePool:
             await asyncio.wait([self._filling])
 
     def _is_short(self) -> bool:
-        return not self._is_closed and not self._starts and len(self._spares) < self._size
+        is_quiet = not self._is_closed and not self._starts
+        return is_quiet and (len(self._spares) < self._size or self._displaced() is not None)
+
+    def _find(self, lesson: Lesson | None) -> PagletProcess | None:
+        """Return the oldest spare that has learned just this."""
+        return next((spare for spare in self._spares if spare.lesson == lesson), None)
+
+    def _displaced(self) -> PagletProcess | None:
+        """Return the spare that is to make room for a blank one, if any is.
+
+        Where none is blank, and where another class was started twice: once displaces nothing.
+        """
+        taught = [spare for spare in self._spares if spare.lesson is not None]
+        others = [spare for spare in taught if spare.lesson != self._last]
+        if taught and len(taught) == self._size:
+            return (others or taught)[0]
+        is_wrong = bool(others) and self._is_repeated and self._find(self._last) is None
+        return others[0] if is_wrong else None
 
     async def _fill(self) -> None:
         while self._is_short():
+            displaced = self._displaced()
+            if displaced is not None:
+                self._spares.remove(displaced)
+                displaced.kill()
             spare = await self._fork()
             if self._is_wanted(spare):
                 self._spares.append(spare)
             else:
                 spare.kill()
+        is_blank = all(spare.lesson is None for spare in self._spares)
+        if self._last is not None and is_blank and len(self._spares) == self._size:
+            self.expect(self._last)
 
     def _filled(self, task: asyncio.Task[None]) -> None:
         self._filling = None

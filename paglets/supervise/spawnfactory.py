@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from paglets.model.errors import UnavailableError
 from paglets.supervise.children import ChildrenList
+from paglets.supervise.control import Lesson
 from paglets.supervise.identity import ProcessIdentity, boot_id, process_start
 from paglets.supervise.pipes import open_pipes
 from paglets.supervise.process import LineCallback, PagletProcess
@@ -56,8 +57,10 @@ class SpawnFactory:
         environment: Mapping[str, str] | None = None,
         directory: str = "",
         on_line: LineCallback | None = None,
+        lesson: Lesson | None = None,
     ) -> PagletProcess:
         """Start a process; see `ProcessFactory.fork`."""
+        del lesson  # no process is made ahead
         if self._is_closing:
             raise UnavailableError("the host is stopping; it starts no more processes")
         try:
@@ -96,6 +99,9 @@ class SpawnFactory:
         watch.add_done_callback(self._watches.pop)
         list_process(self._children, process)
         return await connect_process(process)
+
+    def expect(self, lesson: Lesson) -> None:
+        """Do nothing: no process is made ahead."""
 
     async def replace(self) -> int:
         """Count a new generation: every process loads the code that it finds at its start."""

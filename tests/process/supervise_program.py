@@ -114,5 +114,9 @@ def entry(fds: ChildFds) -> None:  # noqa: C901, PLR0912 - a table of commands
                 host.send(argument)
 
 
+def learn(class_name: str, import_paths: tuple[str, ...]) -> None:
+    print(f"learned {class_name} from {' '.join(import_paths)}")
+
+
 if __name__ == "__main__":
-    run(sys.argv[1:], ChildProgram(entry))
+    run(sys.argv[1:], ChildProgram(entry, learn=learn))

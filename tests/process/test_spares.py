@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from paglets.supervise.children import ChildrenList, read_children
+from paglets.supervise.control import Lesson
 from paglets.supervise.forkfactory import ForkserverFactory
 from paglets.supervise.spares import SPARE_TITLE
 from paglets.testing.waiting import turn, wait_until_async
@@ -60,6 +61,30 @@ async def test_a_claimed_spare_is_what_was_asked_for(factory) -> None:
     assert await talk.ask("echo x") == "printed"
     assert title_of(first) == "paglet:alpha:Tour:1"
     assert (await wait_for_spares(factory))[0] == second
+
+
+async def test_one_learns_what_is_expected_and_what_it_prints_is_of_who_claims_it(factory) -> None:
+    lesson = Lesson("tour:Tour", ("agents",))
+    factory.expect(lesson)
+    lines: asyncio.Queue[str] = asyncio.Queue()
+    pids = factory.spare_pids
+    talk = Conversation(await factory.fork("t", on_line=lines.put_nowait, lesson=lesson))
+    assert talk.process.pid == pids[0]
+    assert await talk.ask("echo x") == "x"
+    async with asyncio.timeout(WAIT):
+        assert await lines.get() == "learned tour:Tour from agents"
+    assert lines.empty()
+
+
+async def test_who_is_to_load_something_else_gets_another(factory) -> None:
+    factory.expect(Lesson("tour:Tour", ()))
+    lines: asyncio.Queue[str] = asyncio.Queue()
+    pids = factory.spare_pids
+    lesson = Lesson("echo:Echo", ())
+    talk = Conversation(await factory.fork("t", on_line=lines.put_nowait, lesson=lesson))
+    assert talk.process.pid == pids[1]
+    assert await talk.ask("echo x") == "x"
+    assert lines.empty()
 
 
 async def test_what_follows_the_claim_at_once_reaches_the_program_whole(factory) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import sys
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 
 from paglets import Paglet
 from paglets.agent import introspection
-from paglets.child.loader import examine
+from paglets.child.loader import examine, learn
 from paglets.wire import calls
 from tests.unit.child.fakehost import CLASSES, FakeHost
 
@@ -30,6 +31,19 @@ def test_a_preloaded_module_is_examined_and_what_is_unfit_is_left_to_who_loads_i
     assert module.Durable in introspection._manifests
     assert module.OddState not in introspection._manifests, "its State is no State"
     assert Paglet not in introspection._manifests, "it is of another module"
+
+
+def test_what_a_spare_learns_is_imported_and_what_is_wrong_is_left_to_who_loads_it(
+    tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr("sys.path", [*sys.path])
+    paglet = "from paglets import Paglet\nclass Learned(Paglet[None]): ...\n"
+    (tmp_path / "to_be_learned.py").write_text(paglet)
+    (tmp_path / "to_fail.py").write_text("raise RuntimeError('on purpose')\n")
+    for name in ("to_be_learned:Learned", "to_fail:Learned", "to_be_learned:Other", "no name"):
+        learn(name, (str(tmp_path),))
+    assert "to_be_learned" in sys.modules
+    assert "to_fail" not in sys.modules
 
 
 def test_a_manifest_has_the_services_with_their_schemas(host: FakeHost):

@@ -13,6 +13,16 @@ def test_lines_are_told_whole_however_they_arrive() -> None:
     assert ring.lines == ["grün", "blau", "rest"]
 
 
+def test_who_asks_late_is_told_what_was_kept_and_what_follows() -> None:
+    lines: list[str] = []
+    ring = OutputRing()
+    ring.feed(b"first\nsec")
+    ring.tell(lines.append)
+    assert lines == ["first"]
+    ring.feed(b"ond\n")
+    assert lines == ["first", "second"]
+
+
 def test_the_last_line_counts_when_the_process_has_ended() -> None:
     told: list[str] = []
     ring = OutputRing(told.append)

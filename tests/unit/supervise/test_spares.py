@@ -6,6 +6,7 @@ import itertools
 import pytest
 
 from paglets.model.errors import UnavailableError
+from paglets.supervise.control import Lesson
 from paglets.supervise.spares import SparePool
 from paglets.testing.waiting import turn
 
@@ -15,11 +16,15 @@ class FakeSpare:
         self.pid = pid
         self.title = ""
         self.is_alive = True
+        self.lesson: Lesson | None = None
 
     def assume(self, title: str, _on_line: object) -> bool:
         if self.is_alive:
             self.title = title
         return self.is_alive
+
+    def teach(self, lesson: Lesson) -> None:
+        self.lesson = lesson
 
     def kill(self) -> None:
         self.is_alive = False
@@ -50,10 +55,10 @@ async def rest() -> None:
         await turn()
 
 
-def start(pool: SparePool) -> FakeSpare | None:
+def start(pool: SparePool, lesson: Lesson | None = None) -> FakeSpare | None:
     """Start a process that says its first word at once."""
     pool.begin_start()
-    spare = pool.claim("paglet:a", None)
+    spare = pool.claim("paglet:a", None, lesson)
     pool.end_start()
     return spare
 
@@ -158,3 +163,74 @@ async def test_a_pool_of_size_0_makes_none(fork) -> None:
     await rest()
     assert start(pool) is None
     assert fork.made == []
+
+
+TOUR, ECHO = Lesson("tour:Tour", ("agents",)), Lesson("echo:Echo", ("agents",))
+
+
+def lessons(fork: Fork, pool: SparePool) -> list[Lesson | None]:
+    """Return what the spares of a pool have learned, the oldest first."""
+    return [fork.made[pid - 1].lesson for pid in pool.pids]
+
+
+async def started(pool: SparePool, lesson: Lesson) -> FakeSpare | None:
+    """Start a process, and wait until the pool is at rest again."""
+    spare = start(pool, lesson)
+    await rest()
+    return spare
+
+
+async def test_one_learns_what_was_started_last_and_one_stays_blank(pool, fork) -> None:
+    first = await started(pool, TOUR)
+    assert first.lesson is None
+    assert lessons(fork, pool) == [TOUR, None]
+    second = await started(pool, TOUR)
+    assert second.lesson == TOUR
+    assert sorted(lessons(fork, pool), key=str) == [TOUR, None]
+
+
+async def test_one_that_has_learned_something_is_given_to_nobody_else(pool, fork) -> None:
+    await started(pool, TOUR)
+    fork.gate.clear()
+    assert start(pool, ECHO).lesson is None
+    assert start(pool, ECHO) is None
+    assert start(pool) is None
+    assert start(pool, TOUR).lesson == TOUR
+    fork.gate.set()
+    await rest()
+
+
+async def test_what_is_started_once_displaces_nothing(pool, fork) -> None:
+    await started(pool, TOUR)
+    await started(pool, ECHO)
+    assert sorted(lessons(fork, pool), key=str) == [TOUR, None]
+    await started(pool, ECHO)
+    assert sorted(lessons(fork, pool), key=str) == [ECHO, None]
+    assert sum(spare.is_alive and spare.title == "" for spare in fork.made) == 2
+
+
+async def test_what_is_expected_is_learned_at_once_and_only_by_one(pool, fork) -> None:
+    pool.expect(TOUR)
+    pool.expect(TOUR)
+    assert lessons(fork, pool) == [TOUR, None]
+    assert (await started(pool, TOUR)).lesson == TOUR
+
+
+async def test_where_all_have_learned_something_the_oldest_makes_room_for_a_blank(
+    pool, fork
+) -> None:
+    pool.expect(TOUR)
+    pool.expect(ECHO)
+    assert lessons(fork, pool) == [TOUR, ECHO]
+    assert await started(pool, Lesson("log:Log", ())) is None
+    assert lessons(fork, pool) == [ECHO, None]
+    assert not fork.made[0].is_alive
+
+
+async def test_a_pool_of_one_stays_blank(fork) -> None:
+    pool = SparePool(1, fork, lambda _spare: True)
+    pool.fill()
+    await rest()
+    pool.expect(TOUR)
+    await started(pool, TOUR)
+    assert lessons(fork, pool) == [None]
