@@ -13,6 +13,7 @@ from paglets.child.loader import AnyPaglet
 from paglets.child.loopthread import LoopThread
 from paglets.child.pipe import HostPipe
 from paglets.child.scope import CallScope, DepartureUnwind, enter_scope, leave_scope
+from paglets.child.watchdog import Watch, Watchdog
 from paglets.model.enums import Hook
 from paglets.model.errors import HookTimeoutError
 from paglets.wire.calls import Failed, Snapshot, ToHost
@@ -47,15 +48,23 @@ class HookCalls:
         paglet: Whose.
         names: The hooks its class overrides; others are not called.
         loop: For those that are `async def`.
+        watchdog: Looks after those that take too long.
         timeout: Seconds for one hook with its tasks.
     """
 
     def __init__(
-        self, paglet: AnyPaglet, names: tuple[str, ...], loop: LoopThread, timeout: float
+        self,
+        paglet: AnyPaglet,
+        names: tuple[str, ...],
+        loop: LoopThread,
+        watchdog: Watchdog,
+        *,
+        timeout: float,
     ) -> None:
         self._paglet = paglet
         self._names = frozenset(names)
         self._loop = loop
+        self._watchdog = watchdog
         self._timeout = timeout
 
     def has(self, hook: Hook) -> bool:
@@ -95,39 +104,17 @@ class HookCalls:
         if scope.departure is not None:  # swallowed by the author's code, which changes nothing
             raise DepartureUnwind(scope.departure.verb)
 
-    def watch(self, hook: Hook, tell: "Callable[[HookTimeoutError], object]") -> "HookWatch":
-        """Return a context manager that tells of a hook that takes too long."""
-        return HookWatch(hook, tell, self._timeout)
+    def watch(self, hook: Hook, tell: Callable[[HookTimeoutError], object]) -> Watch:
+        """Return a context manager that tells of a hook that takes too long, while it does."""
+        return self._watchdog.watch(self._timeout, lambda: tell(self._too_slow(hook)))
+
+    def _too_slow(self, hook: Hook) -> HookTimeoutError:
+        return HookTimeoutError(
+            f"{hook.value} did not return within {self._timeout:g} s", hook=hook.value
+        )
 
     def _invoke(self, hook: Hook, event: object) -> None:
         self._loop.finish(getattr(self._paglet, hook.value)(event))
-
-
-class HookWatch:
-    """Tells HookTimeoutError, in a thread of its own, unless it is left in time."""
-
-    def __init__(
-        self, hook: Hook, tell: Callable[[HookTimeoutError], object], timeout: float
-    ) -> None:
-        self._hook = hook
-        self._told = tell
-        self._timeout = timeout
-        self._timer = threading.Timer(timeout, self._tell)
-        self._timer.daemon = True
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *exc: object) -> None:
-        self._timer.cancel()
-
-    def _tell(self) -> None:
-        self._told(
-            HookTimeoutError(
-                f"{self._hook.value} did not return within {self._timeout:g} s",
-                hook=self._hook.value,
-            )
-        )
 
 
 def _raise_hook_error(error: Exception, hook: Hook) -> NoReturn:

@@ -21,6 +21,7 @@ from paglets.child.loopthread import LoopThread
 from paglets.child.pipe import HostPipe
 from paglets.child.snapshots import Snapshots
 from paglets.child.travel import Travel
+from paglets.child.watchdog import Watchdog
 from paglets.model.enums import Durability
 from paglets.model.errors import ClassLoadError
 from paglets.model.refs import PagletProxyRef
@@ -82,7 +83,10 @@ class LivePaglet:
         self.context.services.provides = loaded.cls.routes.provides
         _construct(self.object, loaded.state, self.context)
         hooks = overridden_hooks(loaded.cls)
-        self.hooks = HookCalls(self.object, hooks, self.loop, call.hook_timeout_ms / 1000)
+        self.watchdog = Watchdog()
+        self.hooks = HookCalls(
+            self.object, hooks, self.loop, self.watchdog, timeout=call.hook_timeout_ms / 1000
+        )
         self.travel = Travel(self.object, loaded.itinerary_field, self.loop)
         activity = partial(Activity, port=self.port, gate=self.gate, loop=self.loop, crash=crash)
         self.run = activity(f"run of {loaded.cls.__name__}", _own_code(self.object, hooks))

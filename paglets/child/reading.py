@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from paglets.child.pipe import HostPipe
+from paglets.child.watchdog import Watchdog
 from paglets.wire.calls import ToChild
 
 TURN = 0.002
@@ -26,6 +27,7 @@ class Reading:
     Args:
         pipe: What is read.
         take: Gets each call, in order.
+        watchdog: Is asked how long one may wait for the next.
         end: Called when the host has closed the pipe.
         crash: Called with what stops the stand-in.
     """
@@ -34,12 +36,15 @@ class Reading:
         self,
         pipe: HostPipe,
         take: Callable[[ToChild], None],
+        watchdog: Watchdog,
         *,
         end: Callable[[], None],
         crash: Callable[[BaseException], None],
     ) -> None:
         self._pipe = pipe
         self._take = take
+        self._watchdog = watchdog
+        watchdog.began = self._look_anew
         self._end = end
         self._crash = crash
         self._right = threading.Lock()
@@ -103,6 +108,11 @@ class Reading:
         if self._is_leading:
             self._pipe.wake()
 
+    def _look_anew(self) -> None:
+        """Make who reads ask again how long to wait. Who begins to after this does so anyway."""
+        if self._right.locked():
+            self._pipe.wake()
+
     def stop(self) -> None:
         """End the stand-in; for tests, where the process lives on."""
         self._is_over = True
@@ -119,7 +129,8 @@ class Reading:
         self._bell.set()
 
     def _read(self, timeout: float | None) -> bool:
-        calls = self._pipe.read(timeout)
+        calls = self._pipe.read(self._watchdog.limit(timeout))
+        self._watchdog.look()
         if calls is None:
             self._end()
             return False

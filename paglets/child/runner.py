@@ -71,7 +71,9 @@ class Runner:
         self._end = end
         self._crash = crash
         # A host that closes the pipe and lives has given this process up.
-        self._reading = Reading(paglet.pipe, self._take, end=lambda: end(1), crash=crash)
+        self._reading = Reading(
+            paglet.pipe, self._take, paglet.watchdog, end=lambda: end(1), crash=crash
+        )
         self._lane = Lane(self._reading)
         self._duty = HookDuty(paglet)
         self._leaving = Leaving(paglet, self._lane, end)

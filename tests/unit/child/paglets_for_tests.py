@@ -233,6 +233,25 @@ class SlowHook(Paglet[None]):
         hold()
 
 
+class AsksInHook(Paglet[None]):
+    def on_creation(self, event: object) -> None:
+        self.context.mesh.hosts()
+
+    def on_cloning(self, event: CloneEvent) -> None:
+        hold()
+
+    def on_move_failed(self, event: MoveFailedEvent) -> None:
+        hold()
+
+    @handles("go")
+    def go(self) -> None:
+        self.dispatch("beta")
+
+    @handles("clone")
+    def copy(self) -> str:
+        return self.clone().agent_id
+
+
 class Wanderer(Paglet[None]):
     def on_arrival(self, event: MobilityEvent) -> None:
         self.dispatch("gamma")

@@ -1,11 +1,16 @@
 """Hooks in a Paglet Process: which, when, and what happens when one fails."""
 
-import msgspec
+import sys
 
-from paglets.model.errors import HostUnreachableError
+import msgspec
+import pytest
+
+from paglets.model.enums import Priority
+from paglets.model.errors import HookTimeoutError, HostUnreachableError, TransferError
+from paglets.model.message import Message
 from paglets.wire import calls
 from paglets.wire.failures import encode_failure
-from paglets.wire.hostcalls import CheckReply, Empty, ProxyReply
+from paglets.wire.hostcalls import CheckReply, Empty, HostsReply, ProxyReply
 from tests.unit.child.fakehost import MOVE, REF, FakeHost
 
 CLONE = {
@@ -50,6 +55,42 @@ def test_a_hook_that_takes_too_long_is_reported_while_it_runs(host: FakeHost):
     failed = host.hook("on_creation", calls.Failed, host_name="alpha", host_address="x")
 
     assert failed.failure.code == "hook_timeout"
+
+
+def test_a_hook_that_waits_for_its_host_too_long_is_reported(host: FakeHost):
+    host.load("AsksInHook", hook_timeout_ms=30)
+
+    failed = host.hook("on_creation", calls.Failed, host_name="alpha", host_address="x")
+
+    assert failed.failure.code == "hook_timeout"
+    host.reply(host.next_asked("hosts"), HostsReply(hosts=()))
+
+
+def test_a_hook_for_a_clone_that_a_handler_waits_for_is_reported_too(host: FakeHost):
+    host.open("AsksInHook", hook_timeout_ms=30)
+    cloning = host.send(Message("clone"))
+    asked = host.next_asked("clone")
+
+    event = msgspec.json.encode(CLONE)
+    failed = host.ask(calls.CloneState, calls.Failed, event=event)
+
+    assert failed.failure.code == "hook_timeout"
+    host.reply(asked, TransferError("its hook took too long", reason="hook_timeout"))
+    sys.modules["paglets_for_tests"].HOLD.set()
+    host.answer(cloning, calls.Failed)
+
+
+@pytest.mark.parametrize("priority", [Priority.NORMAL, Priority.UNQUEUED])
+def test_a_hook_in_the_middle_of_a_handler_that_takes_too_long_ends_the_process(
+    host: FakeHost, priority: int
+):
+    host.script["check"] = lambda request: TransferError("full", reason="full")
+    host.open("AsksInHook", hook_timeout_ms=30)
+
+    host.send(Message("go", priority=priority))
+
+    assert host.exit_code() == 1
+    assert isinstance(host.crashes[0], HookTimeoutError)
 
 
 def test_a_hook_may_depart(host: FakeHost):
