@@ -81,6 +81,8 @@ class Reading:
             self._is_leading = False
             self._is_busy = was_busy
             self._right.release()
+            if was_busy and not self._is_watching:  # it went to rest while the lane waited
+                self._ring()
 
     def begin_job(self) -> None:
         """Note that the lane turns to an author's code; the stand-in looks after it."""

@@ -42,6 +42,15 @@ class Lane:
         assert isinstance(call, Queued)
         return call.count
 
+    def lead_once(self) -> None:
+        """Wait, as the lane, for one more call."""
+        before = self.taken.qsize()
+        assert self.reading.lead(lambda: self.taken.qsize() > before, WAIT)
+
+    def rests(self) -> bool:
+        """Whether the stand-in looks after the lane no more."""
+        return not self.reading._is_watching and not self.reading._bell.is_set()
+
     def close(self) -> None:
         self.reading.stop()
         self.pipe.close()
@@ -61,6 +70,18 @@ def test_while_the_lane_works_another_reads(lane: Lane) -> None:
     lane.reading.begin_job()
     lane.say(1)
     assert lane.heard() == 1
+
+
+def test_while_the_lane_works_on_after_a_long_wait_another_reads_too(lane: Lane) -> None:
+    lane.reading.begin_job()
+    answer = threading.Thread(target=lambda: (wait_until(lane.rests), lane.say(1)))
+    answer.start()
+    lane.lead_once()
+    answer.join()
+    assert lane.heard() == 1
+    # The lane is at its author's code again, and does not wait for anything.
+    lane.say(2)
+    assert lane.heard() == 2
 
 
 @pytest.mark.parametrize("is_lane_busy", [True, False], ids=["stand-in", "lane"])
