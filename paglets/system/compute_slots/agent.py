@@ -1,48 +1,36 @@
 """ComputeSlotsAgent: the resident that gives jobs slots of its host, and keeps the book of its own.
 
 Table and book are its State, committed with each answer (`Durability.MESSAGE`), so they outlive
-`kill -9`. Decisions are in `slots.py` and `book.py`; here the machine is measured, the clock read
-and jobs are told. Telling is only a nudge: a job asks before it believes. So one that is lost, or
-sent before its cause is committed, does no harm; it is repeated until the job has asked.
+`kill -9`. Decisions are in `slots.py`, `book.py` and `rounds.py`, questions are answered by
+`answers.py`, jobs are told by `nudging.py`; here the machine is measured and the clock read. A job
+may be told before the cause is committed: it asks before it believes, so that does no harm.
 """
 
 import sys
-import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from paglets.agent.autostart import AutoStartSpec
 from paglets.agent.contracts import ServiceContract
-from paglets.agent.future import FutureReply
 from paglets.agent.handlers import handles, provides
 from paglets.agent.paglet import Paglet
 from paglets.model.enums import Durability, RestartPolicy
-from paglets.model.errors import PagletNotFoundError, PagletsError
+from paglets.model.errors import PagletsError
 from paglets.model.events import ActivationEvent
-from paglets.model.message import JsonValue, Message
+from paglets.model.message import Message
 from paglets.model.refs import PagletProxyRef
 from paglets.system.compute_slots import contract as ops
 from paglets.system.compute_slots.answers import Answers
 from paglets.system.compute_slots.book import JobBook
 from paglets.system.compute_slots.measuring import HostLimits, RoomReader, limits_of
 from paglets.system.compute_slots.needs import Needs, Room
-from paglets.system.compute_slots.slots import Slot, SlotTable, SlotTimes
+from paglets.system.compute_slots.nudging import Nudger
+from paglets.system.compute_slots.rounds import TICK, Rounds, Ticked
+from paglets.system.compute_slots.slots import SlotTable, SlotTimes
 
-TICK = 1.0
-"""Seconds between looks at leases and the machine while there are jobs."""
-REST = 3600.0
-"""The same while there are none; the first one ends it."""
-TELL_AGAIN = 5.0
-"""Seconds after which a job that has not asked since it was told is told again."""
-TELL_SECONDS = 10.0
-"""Longest wait for a job to take note."""
 TICK_SECONDS = 60.0
-LOOK_AFTER = 60.0
-"""Seconds after which it is looked whether a job of this home that said nothing is still there."""
-LOOKED_AT_ONCE = 20
-"""Most such jobs in one tick."""
+"""Longest wait of `run()` for a tick to be over."""
 
 
 @dataclass
@@ -55,20 +43,6 @@ class SlotsState:
     book: JobBook = field(default_factory=JobBook)
 
 
-@dataclass(frozen=True)
-class Ticked:
-    """What follows from a tick."""
-
-    turn: tuple[PagletProxyRef, ...]
-    """Jobs that are to look: they have a slot, or had one."""
-    end: tuple[PagletProxyRef, ...]
-    """Jobs that are to end."""
-    silent: tuple[PagletProxyRef, ...]
-    """Jobs of which it is to be looked whether they are there."""
-    pause: float
-    """Seconds to the next tick."""
-
-
 class ComputeSlotsAgent(Paglet[SlotsState]):
     """The built-in eager resident `compute-slots`."""
 
@@ -78,11 +52,8 @@ class ComputeSlotsAgent(Paglet[SlotsState]):
     auto_start: ClassVar[AutoStartSpec] = AutoStartSpec("compute-slots", agent_id="compute-slots")
 
     def __init__(self) -> None:
-        self._told: dict[str, float] = {}
-        self._gone: set[str] = set()
-        self._gone_lock = threading.Lock()
-        self._looked: dict[str, float] = {}
-        self._looking: threading.Thread | None = None
+        self._rounds = Rounds()
+        self._nudger = Nudger(self.context.proxies, self._look_again)
         self._has_news = True
         self._reader: RoomReader | None = None
 
@@ -97,20 +68,18 @@ class ComputeSlotsAgent(Paglet[SlotsState]):
         while not self.stopping:
             self.wait_state(lambda _state: self._has_news, pause)
             self._has_news = False
-            with self._gone_lock:
-                gone, self._gone = sorted(self._gone), set()
             try:
-                tick = Message("tick", {"gone": gone})
+                tick = Message("tick", {"gone": self._nudger.take_gone()})
                 ticked = self.context.proxy.send(tick, Ticked, timeout=TICK_SECONDS)
             except PagletsError as error:
                 print(f"tick failed: {error}", file=sys.stderr)  # noqa: T201 - its log
                 self.sleep(TICK)
                 continue
             for job in ticked.turn:
-                self._tell(job, is_cancelled=False)
+                self._nudger.tell(job, is_cancelled=False)
             for job in ticked.end:
-                self._tell(job, is_cancelled=True)
-            self._look_for(ticked.silent)
+                self._nudger.tell(job, is_cancelled=True)
+            self._nudger.look_for(ticked.silent)
             pause = ticked.pause
 
     @handles("tick")
@@ -130,7 +99,7 @@ class ComputeSlotsAgent(Paglet[SlotsState]):
             self._record("expired", slot.request.job_id, "said nothing until its lease ended")
         self._admit(now)
         self._has_news = False
-        return self._due(expired, now)
+        return self._rounds.next(self.state.table, self.state.book, expired, now)
 
     @provides(ops.SUBMIT)
     def submit(self, order: ops.JobOrder) -> ops.Announced:
@@ -155,7 +124,7 @@ class ComputeSlotsAgent(Paglet[SlotsState]):
             return self._answers(now).refusal(request.needs)
         if is_new:
             self._record("queued", request.job_id, f"asked for {request.needs.cores:g} cores")
-        self._told.pop(request.job_id, None)
+        self._rounds.heard(request.job_id)
         self._admit(now)
         table.heard(request.job_id)
         return self._answers(now).standing(request.job_id)
@@ -180,7 +149,7 @@ class ComputeSlotsAgent(Paglet[SlotsState]):
     @provides(ops.NOTE)
     def note(self, note: ops.JobNote) -> ops.NoteAnswer:
         """Write down how far a job of this host is."""
-        self._told.pop(note.job_id, None)
+        self._rounds.heard(note.job_id)
         return self.state.book.write(note, time.time())
 
     @provides(ops.FORGET)
@@ -195,7 +164,7 @@ class ComputeSlotsAgent(Paglet[SlotsState]):
         in_book = self.state.book.cancel(name.job_id)
         if in_table or in_book:
             self._record("cancelled", name.job_id, "is to end")
-            self._told.pop(name.job_id, None)
+            self._rounds.heard(name.job_id)
             self._admit(time.time())
         return ops.Known(in_table or in_book)
 
@@ -264,70 +233,3 @@ class ComputeSlotsAgent(Paglet[SlotsState]):
             temp_granted_bytes=use.temp_bytes,
             temp_bytes=room.temp_bytes,
         )
-
-    def _due(self, expired: Sequence[Slot], now: float) -> Ticked:
-        """Return whom to tell now: jobs that have a slot and do not know it, or are to end."""
-        table, book = self.state.table, self.state.book
-        turn = {slot.request.job_id: slot.request.job for slot in expired}
-        end: dict[str, PagletProxyRef] = {}
-        for job_id, slot in table.slots.items():
-            if slot.is_cancelled:
-                end[job_id] = slot.request.job
-            elif slot.is_granted and not slot.is_heard:
-                turn[job_id] = slot.request.job
-        for job_id in book.cancelled():
-            end.setdefault(job_id, book.entries[job_id].job)
-        due = [each for each in (*turn, *end) if now - self._told.get(each, 0.0) >= TELL_AGAIN]
-        self._told = {each: self._told.get(each, 0.0) for each in (*turn, *end)}
-        self._told.update(dict.fromkeys(due, now))
-        return Ticked(
-            turn=tuple(ref for job_id, ref in turn.items() if job_id in due and job_id not in end),
-            end=tuple(ref for job_id, ref in end.items() if job_id in due),
-            silent=self._silent(now),
-            pause=TICK if table.slots or end else LOOK_AFTER if book.open_count else REST,
-        )
-
-    def _silent(self, now: float) -> tuple[PagletProxyRef, ...]:
-        silent = [
-            (job_id, entry.job)
-            for job_id, entry in self.state.book.entries.items()
-            if not entry.phase.is_final
-            and job_id not in self.state.table.slots
-            and now - max(entry.since, self._looked.get(job_id, 0.0)) >= LOOK_AFTER
-        ][:LOOKED_AT_ONCE]
-        self._looked.update({job_id: now for job_id, _ in silent})
-        return tuple(job for _, job in silent)
-
-    def _look_for(self, jobs: Sequence[PagletProxyRef]) -> None:
-        """Find out which paglets are gone; where a host hangs only this look does."""
-        if jobs and (self._looking is None or not self._looking.is_alive()):
-            self._looking = threading.Thread(target=self._look, args=(jobs,), daemon=True)
-            self._looking.start()
-
-    def _look(self, jobs: Sequence[PagletProxyRef]) -> None:
-        for job in jobs:
-            try:
-                self.context.proxies.resolve(job).info()
-            except PagletNotFoundError:
-                self._note_gone(job.agent_id)
-            except (PagletsError, OSError):
-                continue  # its host is away, or this process is being ended
-
-    def _tell(self, job: PagletProxyRef, *, is_cancelled: bool) -> None:
-        """Nudge a job, without waiting for it; in the thread of `run()`."""
-        message = Message.of(ops.Nudge(is_cancelled), kind=ops.NUDGE.name)
-        proxy = self.context.proxies.resolve(job)
-        proxy.send_future(message, timeout=TELL_SECONDS).add_done_callback(self._was_told)
-
-    def _was_told(self, reply: FutureReply[JsonValue]) -> None:
-        try:
-            reply.result()
-        except PagletNotFoundError:
-            self._note_gone(reply.agent_id)
-        except PagletsError:
-            return  # it sleeps again, has moved, or its host is away: it is told again
-
-    def _note_gone(self, job_id: str) -> None:
-        with self._gone_lock:
-            self._gone.add(job_id)
-        self._look_again()
