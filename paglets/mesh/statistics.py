@@ -1,4 +1,4 @@
-"""Counters of one host's mesh, for `/health` and `/metrics`. Values only."""
+"""Counters of one host's mesh, read by simulations and benchmarks. Values only."""
 
 from dataclasses import dataclass
 

@@ -7,27 +7,8 @@ logs; so every one is checked here, once, before it is used anywhere.
 import re
 import secrets
 import uuid
-from typing import NewType
 
 from paglets.model.errors import InvalidNameError
-
-AgentId = NewType("AgentId", str)
-"""Address of a paglet: 32 hex digits made at creation, or a fixed id chosen by its author."""
-
-BirthId = NewType("BirthId", str)
-"""Identity of one life of a paglet: made at creation, kept through moves, new for a clone."""
-
-HostId = NewType("HostId", str)
-"""Identity of a host's data folder. Names and URLs may change, this does not."""
-
-HostName = NewType("HostName", str)
-"""What people call a host; unique in a mesh by convention, newest generation wins."""
-
-TransferId = NewType("TransferId", str)
-"""Idempotency key of one move or clone."""
-
-MessageId = NewType("MessageId", str)
-"""Idempotency key of one message."""
 
 NAME_LIMIT = 64
 """Longest name or id, in characters."""

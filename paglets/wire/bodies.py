@@ -391,9 +391,3 @@ class LogBody(Body, frozen=True, kw_only=True):
     truncated: bool = False
     start: int = 0
     """Number of the first line here, counted from the first ever printed; for those who follow."""
-
-
-class JoinBody(Body, frozen=True, kw_only=True):
-    """Introduce a host to another; the mesh's own exchange follows by gossip."""
-
-    host: HostRef

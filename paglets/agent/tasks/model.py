@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from paglets.agent.contracts import ServiceContract, ServiceOperation
+from paglets.agent.contracts import ServiceOperation
 from paglets.model.enums import TaskStatus
 from paglets.model.errors import PagletsError, UnavailableError
 from paglets.model.message import JsonValue
@@ -167,5 +167,3 @@ START = ServiceOperation("task.start", StartTask, TaskReport)
 WAIT = ServiceOperation("task.wait", WaitTask, TaskReport)
 CANCEL = ServiceOperation("task.cancel", NamedTask, TaskReport)
 FORGET = ServiceOperation("task.forget", NamedTask, TaskReport)
-
-TASKS = ServiceContract("tasks", [START, WAIT, CANCEL, FORGET])

@@ -10,7 +10,6 @@ from paglets.config.settings import Timeouts
 from paglets.model.enums import PagletStatus
 from paglets.model.errors import PagletsError
 from paglets.model.message import Message
-from paglets.model.refs import PagletProxyRef
 from paglets.supervise.children import read_children
 from paglets.supervise.identity import ProcessIdentity, is_running
 from paglets.supervise.spares import SPARE_TITLE
@@ -231,11 +230,6 @@ def assert_no_orphans(mesh: LocalMesh) -> None:
         what="only active paglets have processes",
         story=lambda: "; ".join(extra()),
     )
-
-
-def ref_at(proxy: PagletProxy, host: LocalHost) -> PagletProxyRef:
-    """Return the address the paglet of `proxy` had on `host`: an old one, as others may hold."""
-    return PagletProxyRef(host_url=host.url, agent_id=proxy.agent_id, host_name=host.name)
 
 
 def wait_all_gone(identities: Collection[ProcessIdentity], *, timeout: float) -> float:
