@@ -1,8 +1,8 @@
 """The one seam between an author's objects and a host.
 
 Proxies, contexts and service handles ask through a `HostPort`. Inside a Paglet Process it is the
-private pipe (`child/hostcalls.py`); for code outside any paglet it is HTTP (`connect/calls.py`). What
-concerns the calling paglet itself goes through a `PagletCore`, which only a child has.
+private pipe (`child/hostcalls.py`); for code outside any paglet it is HTTP (`connect/calls.py`).
+What concerns the calling paglet itself goes through a `PagletCore`, which only a child has.
 """
 
 from concurrent.futures import Future
