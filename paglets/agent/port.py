@@ -5,6 +5,7 @@ private pipe (`child/hostcalls.py`); for code outside any paglet it is HTTP (`co
 What concerns the calling paglet itself goes through a `PagletCore`, which only a child has.
 """
 
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Generic, NoReturn, Protocol, TypeVar
 
 from paglets.agent.statelock import StateLock
 from paglets.model.enums import FileMode
+from paglets.model.errors import PagletsError
 from paglets.model.inactive import DeactivationPolicy
 from paglets.model.refs import PagletProxyRef
 from paglets.model.transfer import TransferTicket
@@ -124,6 +126,21 @@ class PagletCore(Protocol):
         self, ticket: TransferTicket | None, clone_agent_id: str | None = None
     ) -> PagletProxyRef:
         """Clone to the target, or here, with an id chosen before or none; return its address."""
+
+    def clone_each(
+        self,
+        clones: Iterable[tuple[TransferTicket, str]],
+        told: Callable[[str, PagletsError | None], None],
+        *,
+        at_once: int,
+    ) -> None:
+        """Clone to each target under its id, a few at once, and wait for all.
+
+        Args:
+            clones: Each is taken when it can be asked for at once.
+            told: Gets each id as its target has answered, with the error where that took no clone.
+            at_once: How many are under way at most.
+        """
 
     def deactivate(self, policy: DeactivationPolicy) -> NoReturn:
         """Unwind to sleep."""

@@ -6,7 +6,7 @@ unwinds, and its answer to the host names the departure.
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
@@ -142,12 +142,27 @@ class ChildCore:
         self, ticket: TransferTicket | None, clone_agent_id: str | None = None
     ) -> PagletProxyRef:
         """Clone and go on."""
-        scope = current_scope()
-        if scope is not None and scope.kind is ScopeKind.LEAVING:
-            raise _is_leaving(Verb.CLONE)
+        _require_staying()
         clone_id = clone_agent_id or self._port.derive_id()
         request = CloneCall(ticket=ticket, clone_agent_id=clone_id)
         return self._port.call(CLONE, request, timeout=LIFECYCLE_TIMEOUT).ref
+
+    def clone_each(
+        self,
+        clones: Iterable[tuple[TransferTicket, str]],
+        told: Callable[[str, PagletsError | None], None],
+        *,
+        at_once: int,
+    ) -> None:
+        """Clone to each target, a few at once, and go on."""
+        _require_staying()
+        self._port.call_each(
+            CLONE,
+            (CloneCall(ticket=ticket, clone_agent_id=clone_id) for ticket, clone_id in clones),
+            lambda request, error: told(request.clone_agent_id or "", error),
+            at_once=at_once,
+            timeout=LIFECYCLE_TIMEOUT,
+        )
 
     def deactivate(self, policy: DeactivationPolicy) -> NoReturn:
         """Unwind to sleep."""
@@ -241,6 +256,12 @@ def _departing_scope(verb: Verb) -> CallScope:
     if scope.is_unwinding:
         raise DepartureUnwind(verb.value)
     return scope
+
+
+def _require_staying() -> None:
+    scope = current_scope()
+    if scope is not None and scope.kind is ScopeKind.LEAVING:
+        raise _is_leaving(Verb.CLONE)
 
 
 def _is_leaving(verb: Verb) -> LifecycleError:

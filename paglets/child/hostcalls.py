@@ -8,8 +8,9 @@ awaited for ever: the host answers by the call's timeout, and after some grace w
 import itertools
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TypeAlias, TypeVar
 
 import msgspec
@@ -102,6 +103,76 @@ class ChildPort:
 
     def call(self, operation: Operation[Q, R], request: Q, *, timeout: float) -> R:
         """Ask and wait; see `HostPort.call`."""
+        scope = self._require_askable(operation)
+        wait = _Wait(scope)
+        number = next(self._numbers)
+        self._waits[number] = wait
+        try:
+            with self._serving(wait, operation):
+                self._send(number, operation, request)
+                answer = self._await(wait, operation.name, timeout + GRACE)
+        finally:
+            del self._waits[number]
+        if scope is not None and scope.is_over:
+            raise DepartureUnwind(operation.name)
+        return _result(operation, answer)
+
+    def call_each(
+        self,
+        operation: Operation[Q, R],
+        requests: Iterable[Q],
+        told: Callable[[Q, PagletsError | None], None],
+        *,
+        at_once: int,
+        timeout: float,
+    ) -> None:
+        """Ask again and again, a few at once, and wait for all answers.
+
+        Args:
+            operation: What is asked.
+            requests: Each is taken when it can be asked at once.
+            told: Gets each request as it is answered, with the error if it failed; in this thread.
+            at_once: How many are under way at most.
+            timeout: Seconds that the host has for each.
+        """
+        wait = _Wait(self._require_askable(operation))
+        todo, asked = iter(requests), dict[int, Q]()
+        try:
+            with self._serving(wait, operation):
+                while True:
+                    for request in itertools.islice(todo, at_once - len(asked)):
+                        number = next(self._numbers)
+                        self._waits[number], asked[number] = wait, request
+                        self._send(number, operation, request)
+                    if not asked:
+                        return
+                    self._tell_next(wait, operation, asked, told, timeout)
+        finally:
+            for number in asked:
+                del self._waits[number]
+
+    def _tell_next(
+        self,
+        wait: _Wait,
+        operation: Operation[Q, R],
+        asked: dict[int, Q],
+        told: Callable[[Q, PagletsError | None], None],
+        timeout: float,
+    ) -> None:
+        """Wait for one more answer; without any, all that are asked for have failed."""
+        error: PagletsError | None
+        try:
+            answer = self._await(wait, operation.name, timeout + GRACE)
+        except DeadlineError as late:
+            numbers, error = list(asked), late
+        else:
+            numbers, error = [answer.call], _error_of(answer)
+        for number in numbers:
+            del self._waits[number]
+            told(asked.pop(number), error)
+
+    def _require_askable(self, operation: Operation[Q, R]) -> CallScope | None:
+        """Return the scope in which the host is asked, or raise where it cannot be."""
         scope = current_scope()
         if scope is not None and scope.is_unwinding:
             raise DepartureUnwind(operation.name)
@@ -112,23 +183,19 @@ class ChildPort:
                 f"the host cannot be asked for {operation.name!r} in __init__: do it in "
                 "on_creation, on_activation or run()"
             )
-        wait = _Wait(scope)
-        number = next(self._numbers)
-        self._waits[number] = wait
-        is_lane = threading.get_ident() == self.lane_thread
-        serves = is_lane and operation is CLONE
+        return scope
+
+    @contextmanager
+    def _serving(self, wait: _Wait, operation: Operation[Q, R]) -> Iterator[None]:
+        """Let the lane run the hooks of a clone while it waits for that clone."""
+        if operation is not CLONE or threading.get_ident() != self.lane_thread:
+            yield
+            return
+        self._cloning = wait
         try:
-            if serves:
-                self._cloning = wait
-            self._send(number, operation, request)
-            answer = self._await(wait, operation.name, timeout + GRACE, is_lane=is_lane)
+            yield
         finally:
-            del self._waits[number]
-            if serves:
-                self._stop_serving(wait)
-        if scope is not None and scope.is_over:
-            raise DepartureUnwind(operation.name)
-        return _result(operation, answer)
+            self._stop_serving(wait)
 
     def call_future(self, operation: Operation[Q, R], request: Q, *, timeout: float) -> Future[R]:
         """Ask and return at once; the future is completed by the reading thread."""
@@ -198,8 +265,9 @@ class ChildPort:
                 "that go to the host at once; send a file, or several messages"
             ) from error
 
-    def _await(self, wait: _Wait, name: str, timeout: float, *, is_lane: bool) -> Answer:
+    def _await(self, wait: _Wait, name: str, timeout: float) -> Answer:
         assert self._reading is not None
+        is_lane = threading.get_ident() == self.lane_thread
         while True:
             try:
                 if is_lane:
@@ -217,6 +285,10 @@ class ChildPort:
                 item()
                 continue
             return item
+
+
+def _error_of(answer: Answer) -> PagletsError | None:
+    return decode_failure(answer.failure) if isinstance(answer, HostFailed) else None
 
 
 def _result(operation: Operation[Q, R], answer: Answer) -> R:

@@ -19,6 +19,7 @@ from paglets.model.enums import MissingReason, PagletStatus, SharePhase
 from paglets.model.errors import (
     BusyError,
     ConflictError,
+    DeadlineError,
     InvalidRequestError,
     MoveInDoubtError,
     NotFoundError,
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 CLONE_SECONDS = 10.0
-"""Longest wait for one host to take its worker; the others wait too."""
+"""Longest wait for one host to take its worker."""
+AT_ONCE = 8
+"""Hosts that take their worker at the same time: one that hangs does not hold up the others, and
+the leader's host packs and carries no more at once than is good for it."""
 LOOK_SECONDS = 0.5
 """Between two looks at hosts and workers that are silent."""
 ASK_SECONDS = 2.0
@@ -105,6 +109,8 @@ class Gathering(Generic[R]):
         self._asking: dict[str, threading.Thread] = {}
         self._mutex = threading.Lock()
         self._shares: Shares[R] = Shares(hosts, wanted.convert)
+        self._sent: dict[str, str] = {}
+        """Host of each worker that is asked for, by its id."""
 
     def shares(self) -> list[Share[R]]:
         """Return how far each host is now; in any thread."""
@@ -125,9 +131,7 @@ class Gathering(Generic[R]):
         """
         with self._registered():
             try:
-                for share in self._open_shares():
-                    if not self._is_over():
-                        self._send_worker(share.host)
+                self._send_workers()
                 while not self._is_over():
                     self._watch()
                     self._paglet.wait_state(lambda _state: self._is_complete(), LOOK_SECONDS)
@@ -173,10 +177,21 @@ class Gathering(Generic[R]):
                 self._shares.end(Missing(MissingReason.STOPPED, text))
         return bool(text)
 
-    def _send_worker(self, host: str) -> None:
+    def _send_workers(self) -> None:
+        self._paglet.context.core.clone_each(self._workers(), self._told, at_once=AT_ONCE)
+
+    def _workers(self) -> Iterator[tuple[TransferTicket, str]]:
+        """Yield where a worker is to go, and its id, as long as there is a reason to send one."""
+        known = self._paglet.context.mesh.hosts(online_only=False)
+        known = sorted(known, key=lambda host: (host.online, host.generation))
+        urls = {host.name: host.url for host in known}
+        for share in self._open_shares():
+            if self._is_over():
+                return
+            yield self._worker_for(share.host, urls.get(share.host, ""))
+
+    def _worker_for(self, host: str, url: str) -> tuple[TransferTicket, str]:
         paglet, worker_id = self._paglet, new_id()
-        there = paglet.context.mesh.lookup(host)
-        url = "" if there is None else there.url
         with self._mutex:
             self._shares.ask(host, PagletProxyRef(url, worker_id, host_name=host))
         order = Order(
@@ -186,20 +201,26 @@ class Gathering(Generic[R]):
             self._wanted.method,
             max(0.1, self._left()),
         )
-        timeout = max(0.1, min(CLONE_SECONDS, self._left()))
+        self._sent[worker_id] = host
         _orders[worker_id] = (self._field, order)
-        try:
-            paglet.context.core.clone(TransferTicket(destination=host, timeout=timeout), worker_id)
-        except MoveInDoubtError:
-            # It may run there all the same: it reports then, or ends by itself.
-            with self._mutex:
-                self._shares.doubt(host)
-        except PagletsError as error:
-            text = f"did not take the worker: {error}"
-            with self._mutex:
-                self._shares.refuse(host, Missing(MissingReason.REFUSED, text))
-        finally:
+        timeout = max(0.1, min(CLONE_SECONDS, self._left()))
+        return TransferTicket(destination=host, timeout=timeout), worker_id
+
+    def _told(self, worker_id: str, error: PagletsError | None) -> None:
+        """Take what a host said to its worker."""
+        if not isinstance(error, DeadlineError):
+            # Else its State may still be taken: without an order it would be one more leader.
             del _orders[worker_id]
+        if error is None:
+            return
+        host = self._sent[worker_id]
+        with self._mutex:
+            if isinstance(error, MoveInDoubtError | DeadlineError):
+                # It may run there all the same: it reports then, or ends by itself.
+                self._shares.doubt(host)
+            else:
+                text = f"did not take the worker: {error}"
+                self._shares.refuse(host, Missing(MissingReason.REFUSED, text))
 
     def _lose(self, host: str, missing: Missing) -> None:
         with self._mutex:

@@ -115,6 +115,19 @@ def test_a_host_that_is_killed_is_missing_and_the_others_are_not(mesh: LocalMesh
     wait_gone(mesh, leader.agent_id)
 
 
+def test_a_host_that_hangs_keeps_its_own_place_alone(mesh: LocalMesh, make):
+    leader = make()
+    mesh["gamma"].pause()
+    try:
+        found = count(leader, hosts=["gamma", "alpha", "beta"], deadline=2.0)
+    finally:
+        mesh["gamma"].resume()
+
+    assert list(found["results"]) == ["alpha", "beta"]
+    assert list(found["missing"]) == ["gamma"]
+    mesh.wait_converged()
+
+
 def test_the_workers_of_a_leader_that_is_disposed_of_end_themselves(mesh: LocalMesh, make):
     leader = make(beta="hang", gamma="hang")
     asking = counting(leader, 3, word="go")

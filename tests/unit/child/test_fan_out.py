@@ -297,7 +297,7 @@ def test_an_error_of_the_leaders_own_does_not_leave_a_round(leader, monkeypatch)
     def fail(*_args: object) -> None:
         raise ValueError("the mesh is broken")
 
-    monkeypatch.setattr(gathering.Gathering, "_send_worker", fail)
+    monkeypatch.setattr(gathering.Gathering, "_worker_for", fail)
     with pytest.raises(HandlerError, match="the mesh is broken"):
         leader.send("count")
 
