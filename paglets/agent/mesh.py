@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar, overload
 
+import msgspec
+
 from paglets.agent.port import CALL_TIMEOUT, HOSTS, PUBLISH, RECORDS, WAIT_HOST, HostPort
 from paglets.model.errors import HostNotFoundError, InvalidRequestError
 from paglets.model.message import JsonValue
@@ -40,21 +42,29 @@ class Mesh:
         self._port = port
 
     def hosts(self, *, online_only: bool = True, include_self: bool = True) -> Sequence[HostRef]:
-        """Return the hosts, this one first where it is included.
+        """Return the hosts by name, however many there are.
 
         Args:
             online_only: Leave out those that are dead or gone; a suspect may only be slow.
             include_self: Include the host that is asked.
         """
-        request = HostsCall(online_only=online_only, include_self=include_self)
-        return self._port.call(HOSTS, request, timeout=CALL_TIMEOUT).hosts
+        return self._all(HostsCall(online_only=online_only, include_self=include_self))
+
+    def _all(self, request: HostsCall) -> list[HostRef]:
+        found: list[HostRef] = []
+        while True:
+            page = self._port.call(HOSTS, request, timeout=CALL_TIMEOUT)
+            found.extend(page.hosts)
+            if page.next is None:
+                return found
+            request = msgspec.structs.replace(request, after=page.next)
 
     def lookup(self, name: str) -> HostRef | None:
         """Return the host of this name, online or not; None if none is known.
 
         Of several, a live one comes before others, then the newest.
         """
-        named = [host for host in self.hosts(online_only=False) if host.name == name]
+        named = self._all(HostsCall(online_only=False, name=name))
         return max(named, key=lambda host: (host.online, host.generation), default=None)
 
     def is_online(self, name: str) -> bool:

@@ -192,7 +192,8 @@ class HttpCalls:
     async def _hosts(self, request: wire.HostsCall, timeout: float) -> wire.HostsReply:
         query = {"online": "true"} if request.online_only else None
         listed = await self._ways.entry.hosts(query, timeout=timeout)
-        return wire.HostsReply(hosts=listed.hosts)
+        found = [host for host in listed.hosts if request.name in {None, host.name}]
+        return wire.HostsReply(hosts=tuple(found))
 
     async def _wait_host(self, request: wire.WaitHostCall, timeout: float) -> wire.HostReplyBody:
         seconds = min(request.timeout, timeout)

@@ -7,6 +7,7 @@ from paglets.model.refs import HostRef, PagletProxyRef
 from paglets.model.transfer import PeerAddress
 from paglets.runtime.childcalls import Handler
 from paglets.runtime.forwarding import Forwarding
+from paglets.runtime.hostpages import page_of_hosts
 from paglets.runtime.inspection import Inspection
 from paglets.runtime.leases import Leases
 from paglets.runtime.ports import PeerCalls, PeerHosts
@@ -135,14 +136,15 @@ class ChildQueries:
     async def hosts(
         self, _paglet: LocalPaglet, body: ops.HostsCall, _call: HostCall
     ) -> ops.HostsReply:
-        """List hosts of the mesh."""
+        """List hosts of the mesh, a page at a time."""
         hosts: list[HostRef] = [self._peers.self_ref()] if body.include_self else []
         hosts.extend(
             host
             for host in self._peers.hosts()
             if not body.online_only or (host.online and host.error is None)
         )
-        return ops.HostsReply(hosts=tuple(sorted(hosts, key=lambda host: host.name)))
+        wanted = (host for host in hosts if body.name in {None, host.name})
+        return page_of_hosts(wanted, body.after)
 
     async def wait_host(
         self, _paglet: LocalPaglet, body: ops.WaitHostCall, _call: HostCall

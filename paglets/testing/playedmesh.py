@@ -114,6 +114,7 @@ class PlayedMesh:
             for host in sorted(self.hosts, key=lambda host: host.name)
             if (call.include_self or host.name != self.here)
             and (not call.online_only or (host.online and host.error is None))
+            and call.name in {None, host.name}
         ]
         return ops.HostsReply(hosts=tuple(found))
 

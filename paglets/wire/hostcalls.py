@@ -4,6 +4,8 @@ Bodies are msgpack. `OPERATIONS` is the one table both sides read: the child's `
 by it, the host's `childcalls` decodes by it.
 """
 
+from typing import TypeAlias
+
 import msgspec
 
 from paglets.model.enums import ServiceScope
@@ -121,17 +123,27 @@ class ListReply(Struct, frozen=True, kw_only=True):
     agents: tuple[AgentInfo, ...]
 
 
+HostsTurn: TypeAlias = tuple[str, str]
+"""Name and id of the last host of a page."""
+
+
 class HostsCall(Struct, frozen=True, kw_only=True):
-    """List hosts of the mesh."""
+    """List hosts of the mesh, one page of them."""
 
     online_only: bool = True
     include_self: bool = True
+    name: str | None = None
+    """Only hosts of this name."""
+    after: HostsTurn | None = None
+    """`next` of the page before; None for the first."""
 
 
 class HostsReply(Struct, frozen=True, kw_only=True):
     """Hosts of the mesh as this host sees them."""
 
     hosts: tuple[HostRef, ...]
+    next: HostsTurn | None = None
+    """Where the next page begins; None on the last."""
 
 
 class WaitHostCall(Struct, frozen=True, kw_only=True):

@@ -133,7 +133,7 @@ def test_a_service_is_advertised_and_withdrawn(port: FakePort):
 
 def test_the_mesh_is_what_this_host_knows(port: FakePort):
     beta = HostRef("beta", "http://beta:1", online=False)
-    port.script["hosts"] = HostsReply(hosts=(beta,))
+    port.script["hosts"] = lambda call: HostsReply(hosts=(beta,) if call.name == "beta" else ())
     port.script["wait_host"] = HostReplyBody(host=None)
     mesh = Mesh(port)
 
@@ -142,6 +142,17 @@ def test_the_mesh_is_what_this_host_knows(port: FakePort):
     assert not mesh.is_online("beta")
     with pytest.raises(HostNotFoundError, match="gamma"):
         mesh.wait_for_host("gamma", 0.5)
+
+
+def test_hosts_are_asked_for_page_by_page(port: FakePort):
+    hosts = [HostRef(name, f"http://{name}:1", host_id=name) for name in "abc"]
+    port.script["hosts"] = lambda call: {
+        None: HostsReply(hosts=tuple(hosts[:2]), next=("b", "b")),
+        ("b", "b"): HostsReply(hosts=tuple(hosts[2:])),
+    }[call.after]
+
+    assert Mesh(port).hosts(include_self=False) == hosts
+    assert [request.include_self for _, request, _ in port.asked] == [False, False]
 
 
 def test_proxies_are_made_by_id_by_host_and_by_search(port: FakePort):
