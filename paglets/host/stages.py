@@ -53,6 +53,9 @@ from paglets.supervise.limits import paglets_allowed, raise_nofile_limit
 from paglets.supervise.process import ProcessFactory
 from paglets.supervise.spawnfactory import SpawnFactory
 
+_SWITCH_INTERVAL = 0.0005
+"""Seconds after which the loop lets another thread run. The store's thread needs the interpreter
+for some µs between two calls of the system; with Python's 5 ms it waits longer than for a sync."""
 _ORPHAN_TIMEOUT = 10.0
 """Seconds for processes of a killed host to be gone."""
 _HTTP_GRACE = 1.0
@@ -82,6 +85,7 @@ def run_host(settings: HostSettings, *, say: Say | None = None) -> int:
     """
     tell = say or _stderr
     arm_from_environment()
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     limit = raise_nofile_limit()
     store = Store.open(settings.data, name=settings.name, now=time.time)
     try:

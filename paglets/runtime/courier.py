@@ -39,6 +39,9 @@ from paglets.wire.failures import parse_error_body
 log = logging.getLogger(__name__)
 _BYTES_PER_SECOND = 4 * 1024 * 1024
 """Slowest link an attempt's time allows for, beside `Timeouts.offer`."""
+_NOTE_DELAY = 0.005
+"""Seconds before the target is told that the source has settled: who waits for the move is told
+first, and nobody waits for this note."""
 
 
 @dataclass(slots=True)
@@ -341,6 +344,7 @@ class Courier:
         self._tasks.start(self._confirm(record), f"settled {record.transfer_id}")
 
     async def _confirm(self, record: TransferRow) -> None:
+        await asyncio.sleep(_NOTE_DELAY)
         pause = self._timeouts.retry_first
         while True:
             await failpoint_async("settle.before_send")
