@@ -88,7 +88,7 @@ class Mesh:
             raise HostNotFoundError(f"no host {name!r} was online within {timeout:g} s", name=name)
         return host
 
-    def publish(self, kind: str, value: object) -> None:
+    def publish(self, kind: str, value: object, *, ttl: float | None = None) -> None:
         """Let every host of the mesh know a small value of the calling paglet.
 
         It replaces the one of this kind before, reaches others within seconds, and is withdrawn
@@ -96,17 +96,24 @@ class Mesh:
         often costs the mesh no more: of many values only some are passed on, the latest always, at
         least 10 s apart and further in large meshes.
 
+        With `ttl` the record says that it holds as long as it is there: publish it again within
+        that time, changed or not. The mesh is told only of another value, so one that does not
+        change costs nothing; its age grows all the same. A process that hangs loses it.
+
         Args:
             kind: What it is, a name of at most 48 characters; paglets choose theirs freely.
             value: A dataclass instance or JSON value of at most 3 KiB as JSON.
+            ttl: Seconds until this host withdraws it unless it is published again, at least 1;
+                None: it stays, and each call makes it new.
 
         Raises:
             TooLargeError: `value` or `kind` is too large.
+            InvalidRequestError: `ttl` is below 1 or no number.
             InvalidNameError: `kind` is no name.
             TypeError: `value` cannot be written as JSON.
             FullError: This paglet has 8 kinds published, or those of this host 64 records.
         """
-        request = PublishCall(kind=kind, payload=encode_reply(value, "record"))
+        request = PublishCall(kind=kind, payload=encode_reply(value, "record"), ttl=ttl)
         self._port.call(PUBLISH, request, timeout=CALL_TIMEOUT)
 
     def withdraw(self, kind: str) -> None:

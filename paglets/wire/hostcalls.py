@@ -267,6 +267,8 @@ class PublishCall(Struct, frozen=True, kw_only=True):
     kind: str
     payload: bytes | None
     """JSON value; None withdraws it."""
+    ttl: float | None = None
+    """Seconds until the host withdraws it, unless it is published again; None: it stays."""
 
 
 class RecordsCall(Struct, frozen=True, kw_only=True):

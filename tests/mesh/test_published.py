@@ -29,6 +29,10 @@ class Publisher(Paglet[None]):
     def say(self, text: str) -> None:
         self.context.mesh.publish("mood", Mood(text))
 
+    @handles("keep")
+    def keep(self, text: str, ttl: float) -> None:
+        self.context.mesh.publish("mood", Mood(text), ttl=ttl)
+
     @handles("read")
     def read(self) -> list[list[object]]:
         found = self.context.mesh.records("mood", Mood)
@@ -77,6 +81,15 @@ def test_a_paglet_that_crashes_takes_its_record_along(mesh, seen):
     other = mesh.client("beta").create("moods:Publisher", host="beta")
     wait_until(lambda: other.agent_id in seen.moods(), timeout=10, what="it is told")
     other.send_oneway(Message("crash"))
+    wait_until(lambda: other.agent_id not in seen.moods(), timeout=10, what="it is withdrawn")
+    other.dispose()
+
+
+def test_a_record_that_is_not_published_again_in_time_goes_though_its_paglet_lives(mesh, seen):
+    other = mesh.client("beta").create("moods:Publisher", host="beta")
+    other.send(Message("keep", {"text": "kept", "ttl": 600.0}))
+    wait_until(lambda: seen.moods().get(other.agent_id) == "kept", timeout=30, what="it is told")
+    other.send(Message("keep", {"text": "kept", "ttl": 1.0}))
     wait_until(lambda: other.agent_id not in seen.moods(), timeout=10, what="it is withdrawn")
     other.dispose()
 

@@ -6,7 +6,13 @@ import msgspec
 import pytest
 
 from paglets.mesh.directory import MeshRecord
-from paglets.model.errors import FullError, InvalidNameError, LifecycleError, TooLargeError
+from paglets.model.errors import (
+    FullError,
+    InvalidNameError,
+    InvalidRequestError,
+    LifecycleError,
+    TooLargeError,
+)
 from paglets.runtime.childlink import ChildLink
 from paglets.runtime.published import (
     KIND_LIMIT,
@@ -17,6 +23,9 @@ from paglets.runtime.published import (
     Published,
     gossip_kind,
 )
+from paglets.runtime.roster import Roster
+from paglets.runtime.tasks import Tasks
+from paglets.testing.clock import elapse, run_virtual
 from paglets.testing.waiting import turn
 from paglets.wire.calls import HostCall
 from paglets.wire.hostcalls import PublishCall, RecordsCall
@@ -60,8 +69,8 @@ def paglet(bench):
     return make
 
 
-def call(kind="load", payload=b"1"):
-    return PublishCall(kind=kind, payload=payload)
+def call(kind="load", payload=b"1", ttl=None):
+    return PublishCall(kind=kind, payload=payload, ttl=ttl)
 
 
 async def test_a_record_is_told_lazily_under_a_name_of_paglets_own(published, gossip, paglet):
@@ -103,6 +112,88 @@ async def test_what_a_new_process_has_published_stays(published, gossip, paglet)
     first.process.exit(-9)
     await until(lambda: len(gossip.told) == 4)
     assert gossip.told[3] == ("paglet.queue", "tour", None, False)
+
+
+async def test_a_kept_record_is_told_again_only_where_its_value_is_another(
+    published, gossip, paglet
+):
+    tour = paglet()
+    for payload in (b"1", b"1", b"2", b"2", b"1"):
+        await published.publish(tour, call(payload=payload, ttl=60.0), CALL)
+    assert [payload for _, _, payload, _ in gossip.told] == [b"1", b"2", b"1"]
+
+
+async def test_one_that_is_not_kept_is_told_each_time_as_its_age_counts(published, gossip, paglet):
+    tour = paglet()
+    for ttl in (None, None, 60.0, None):
+        await published.publish(tour, call(ttl=ttl), CALL)
+    assert len(gossip.told) == 4
+
+
+def in_virtual_time(scenario):
+    """Return what the mesh was told while time passed for a paglet that publishes."""
+    gossip = Gossip()
+
+    async def run():
+        tasks = Tasks()
+        tour = Roster(ALPHA.host_id).put(make_row(agent_id="tour"))
+        tour.link = ChildLink("tour", FakeProcess(), lambda link, call: None)
+        published = Published(gossip, FakeHosts(), tasks)
+        await scenario(tour, lambda **kept: published.publish(tour, call(**kept), CALL))
+        await tasks.close(timeout=5)
+
+    run_virtual(run())
+    return [payload for _, _, payload, _ in gossip.told]
+
+
+def test_a_kept_record_goes_when_it_is_not_published_again_in_time():
+    async def scenario(_tour, publish):
+        await publish(ttl=30.0)
+        await elapse(20.0)
+        await publish(ttl=30.0)
+        await elapse(29.9)
+
+    assert in_virtual_time(scenario) == [b"1"]
+
+    async def longer(tour, publish):
+        await scenario(tour, publish)
+        await elapse(0.2)
+        await publish(ttl=30.0)
+
+    assert in_virtual_time(longer) == [b"1", None, b"1"], "its process lives on"
+
+
+def test_one_that_was_kept_stays_once_it_is_published_to_stay():
+    async def scenario(_tour, publish):
+        await publish(ttl=30.0)
+        await publish()
+        await elapse(3600.0)
+
+    assert in_virtual_time(scenario) == [b"1", b"1"]
+
+
+def test_what_a_new_process_keeps_outlives_the_old_ones_time():
+    async def scenario(tour, publish):
+        await publish(ttl=30.0)
+        tour.link = ChildLink("tour", FakeProcess(), lambda link, call: None)
+        await elapse(20.0)
+        await publish(ttl=30.0)
+        await elapse(20.0)
+
+    assert in_virtual_time(scenario) == [b"1", b"1"]
+
+    async def longer(tour, publish):
+        await scenario(tour, publish)
+        await elapse(20.0)
+
+    assert in_virtual_time(longer) == [b"1", b"1", None]
+
+
+@pytest.mark.parametrize("ttl", [0.5, -1.0, float("inf"), float("nan")])
+async def test_no_record_is_kept_for_a_time_that_makes_no_sense(published, gossip, paglet, ttl):
+    with pytest.raises(InvalidRequestError, match="cannot be kept for"):
+        await published.publish(paglet(), call(ttl=ttl), CALL)
+    assert gossip.told == []
 
 
 async def test_without_a_process_nothing_is_published(published, gossip, paglet, bench):
