@@ -20,9 +20,40 @@ def least(first: int, second: int | None) -> int:
 
 def cpus_allowed() -> int:
     """Return the number of CPUs on which this process may run."""
+    return len(cpus_allowed_numbers())
+
+
+def cpus_allowed_numbers() -> set[int]:
+    """Return the numbers of the CPUs on which this process may run."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def cpu_times() -> tuple[dict[int, float], dict[int, float]]:
+    """Return each CPU's seconds not idle, and all its seconds; nothing where no file tells."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    return parse_cpu_times(read_text(Path("/proc/stat")), ticks)
+
+
+def parse_cpu_times(text: str, ticks: int) -> tuple[dict[int, float], dict[int, float]]:
+    """Return what `/proc/stat` says of each CPU, see `cpu_times`.
+
+    Args:
+        text: Of the file.
+        ticks: Of its counters in a second.
+    """
+    busy: dict[int, float] = {}
+    total: dict[int, float] = {}
+    for line in text.splitlines():
+        name, _, rest = line.partition(" ")
+        if name.startswith("cpu") and name[3:].isdigit():
+            # Those of guests, the last two, are in `user` already.
+            counted = [int(counter) for counter in rest.split()[:8]]
+            number, idle = int(name[3:]), sum(counted[3:5])  # with waiting for disks
+            total[number] = sum(counted) / ticks
+            busy[number] = total[number] - idle / ticks
+    return busy, total
 
 
 def memory() -> tuple[int, int]:
@@ -30,11 +61,20 @@ def memory() -> tuple[int, int]:
 
     Where the system does not tell the second it is the first.
     """
-    entries = parse_meminfo(read_text(Path("/proc/meminfo")))
+    entries = _meminfo()
     if "MemTotal" in entries and "MemAvailable" in entries:
         return entries["MemTotal"], entries["MemAvailable"]
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return total, total
+
+
+def memory_available() -> int | None:
+    """Return the bytes of memory that could be had now; None where no file tells."""
+    return _meminfo().get("MemAvailable")
+
+
+def _meminfo() -> dict[str, int]:
+    return parse_meminfo(read_text(Path("/proc/meminfo")))
 
 
 def parse_meminfo(text: str) -> dict[str, int]:

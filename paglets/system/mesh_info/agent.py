@@ -2,8 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from paglets.agent.autostart import AutoStartSpec
@@ -26,14 +25,8 @@ from paglets.system.mesh_info.contract import (
     TargetQuery,
 )
 from paglets.system.mesh_info.glancing import Glancer
-from paglets.system.mesh_info.pacing import (
-    Glance,
-    Known,
-    is_sample_due,
-    is_telling_due,
-    pause_after,
-)
-from paglets.system.mesh_info.ranking import Candidate, rank
+from paglets.system.mesh_info.pacing import Glance, Known, is_news, is_sample_due, pause_after
+from paglets.system.mesh_info.ranking import HELD_FOR, Candidate, rank, usual_max_age
 from paglets.system.server_info.contract import GAUGES, SERVER_INFO, Gauges, Now
 
 KIND = "mesh-info"
@@ -63,23 +56,22 @@ class MeshInfoAgent(Paglet[None]):
             pause = pause_after(failures)
 
     def _look(self, look: Callable[[], Glance]) -> bool:
-        """Sample and tell what is due; return False where that failed."""
-        now = time.monotonic()
+        """Confirm what the mesh has of this host or tell it anew; return whether that worked."""
+        now, known = time.monotonic(), self._known
         try:
             glance = look()
-            if is_sample_due(self._known, glance, now, self._asked_at):
-                figures = snapshot_of(self._gauges())
-                self._known = Known(figures, glance, sampled_at=now, told_at=-float("inf"))
-            assert self._known is not None, "sampled, or known before"
-            self._known = replace(self._known, confirmed_at=now)
-            if is_telling_due(self._known, now):
-                self.context.mesh.publish(KIND, self._known.figures)
-                self._known = replace(self._known, told_at=now)
+            if known is None or is_sample_due(known, glance, now, self._asked_at):
+                figures, sampled_at = snapshot_of(self._gauges()), now
+            else:
+                figures, sampled_at = glance.update(known.figures), known.sampled_at
+            told = figures if known is None or is_news(known.told, figures) else known.told
+            self.context.mesh.publish(KIND, told, ttl=HELD_FOR)
         except (PagletsError, OSError) as error:
-            # What was told last grows old and stops counting, which is what others should see.
+            # What was told is not confirmed and soon taken back, which is what others should see.
             self._server_info = None
             self._complain(f"cannot tell the mesh of this host: {error}")
             return False
+        self._known = Known(figures, told, sampled_at, seen_at=now)
         self._complain("")
         return True
 
@@ -100,8 +92,8 @@ class MeshInfoAgent(Paglet[None]):
     def rank(self, query: TargetQuery) -> Ranking:
         """Rank the hosts of the mesh."""
         self._asked_at = time.monotonic()
-        told = self._told()
         hosts = self.context.mesh.hosts(online_only=False)
+        told = self._told(hosts)
         return rank(query, [_candidate(host, told.get(host.host_id)) for host in hosts])
 
     @provides(SNAPSHOTS)
@@ -110,24 +102,25 @@ class MeshInfoAgent(Paglet[None]):
         self._asked_at = time.monotonic()
         found = [
             each
-            for each in self._told().values()
+            for each in self._told(self.context.mesh.hosts()).values()
             if not query.hosts or each.host_name in query.hosts
         ]
         found.sort(key=lambda each: (each.host_name, each.host_id))
         return Snapshots(tuple(found))
 
-    def _told(self) -> dict[str, HostSnapshot]:
-        """Return what each host has told last, by host id."""
+    def _told(self, hosts: Sequence[HostRef]) -> dict[str, HostSnapshot]:
+        """Return what is known of each host, by host id."""
         records = sorted(self.context.mesh.records(KIND, Snapshot), key=lambda each: -each.age)
+        oldest = usual_max_age(sum(host.online for host in hosts))
         found = {  # of several of one host the youngest
             each.host_id: HostSnapshot(
-                each.host_name, each.host_id, each.host_url, each.age, each.value
+                each.host_name, each.host_id, each.host_url, min(each.age, oldest), each.value
             )
             for each in records
         }
         known = self._known
         if known is not None:  # told to others less often than it is known here
-            here, age = self.context.ref, time.monotonic() - known.confirmed_at
+            here, age = self.context.ref, time.monotonic() - known.seen_at
             found[here.host_id] = HostSnapshot(
                 self.context.host_name,
                 here.host_id,

@@ -45,7 +45,7 @@ class TargetQuery:
     count: int | None = None
     """Most hosts chosen; None: all that suit, SHOWN_LIMIT at most."""
     max_age: float | None = None
-    """Seconds a snapshot may be old; None: what is usual for a mesh of this size."""
+    """Seconds a snapshot may be old; None: what it can be in a mesh of this size."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ class HostSnapshot:
     host_id: str
     host_url: str
     age: float
-    """Seconds since it was told, by the clock of the host that answers."""
+    """Seconds for which it may have been out of date, at most: since it was told, by the clock of
+    the host that answers, or less where that host would know of a change."""
     figures: Snapshot
 
 
@@ -92,7 +93,7 @@ class Target:
     reasons: tuple[str, ...]
     """Why it suits, with the figures."""
     age: float
-    """Seconds since its figures were told."""
+    """See `HostSnapshot.age`."""
     figures: Snapshot
 
 

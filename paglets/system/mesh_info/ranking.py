@@ -22,13 +22,11 @@ from paglets.system.mesh_info.contract import (
     TargetQuery,
 )
 
-REST_INTERVAL = 30.0
-"""Seconds between two samples of a host where nothing happens."""
+HELD_FOR = 30.0
+"""Seconds for which a host vouches for what its mesh-info told, unless that says so again."""
 CORES_WEIGHT, MEMORY_WEIGHT, DISK_WEIGHT = 0.5, 0.35, 0.15
 """What free cores, memory and disk count in a score; together 1."""
 
-_MISSED = 3
-"""Snapshots that may be missed before the last one is stale."""
 _JITTER = 1.25
 """By how much the gossip may stretch its spacing."""
 
@@ -41,12 +39,16 @@ class Candidate:
     figures: Snapshot | None = None
     """None: it has told nothing."""
     age: float = 0.0
-    """Seconds since the figures were told."""
+    """Seconds for which the figures may have been out of date, at most."""
 
 
 def usual_max_age(hosts: int) -> float:
-    """Return the seconds for which figures count in a mesh of `hosts`, unless a query says."""
-    return _MISSED * max(REST_INTERVAL, lazy_spacing(LAN, hosts) * _JITTER)
+    """Return the seconds for which figures may be out of date in a mesh of `hosts`, at most.
+
+    A host takes back what its mesh-info does not confirm, and tells a change as soon as the gossip
+    lets it. So what is there holds, however long ago it was told, but for that time.
+    """
+    return HELD_FOR + lazy_spacing(LAN, hosts) * _JITTER
 
 
 def rank(query: TargetQuery, candidates: Iterable[Candidate]) -> Ranking:
@@ -232,7 +234,7 @@ def _target(query: TargetQuery, each: Candidate, figures: Snapshot, score: float
         reasons.append(f"has tag {', '.join(has)}")
     if query.capabilities:
         reasons.append(f"has capability {', '.join(query.capabilities)}")
-    reasons.append(f"told {each.age:.0f} s ago")
+    reasons.append(f"at most {each.age:.0f} s old")
     return Target(
         host_name=host.name,
         host_id=host.host_id,

@@ -14,14 +14,18 @@ from paglets.mesh.timing import MeshTiming
 from paglets.model.enums import ResidentLifecycle
 from paglets.system.mesh_info import contract as mesh_info
 from paglets.system.mesh_info.contract import MESH_INFO, TargetQuery
+from paglets.system.mesh_info.glancing import LOOK_BACK
 from paglets.system.mesh_info.pacing import (
     GLANCE_INTERVAL,
+    GPU_INTERVAL,
     INTEREST_SECONDS,
     LOAD_CHANGE,
+    LOAD_SHARE,
+    PART_INTERVAL,
     SAMPLE_INTERVAL,
     SPACE_CHANGE,
 )
-from paglets.system.mesh_info.ranking import REST_INTERVAL, rank, usual_max_age
+from paglets.system.mesh_info.ranking import HELD_FOR, rank, usual_max_age
 from paglets.system.server_info import contract as server_info
 from paglets.system.server_info.contract import COMMAND_LIMIT, SERVER_INFO, Memory
 from paglets.testing.harness import PagletHarness
@@ -82,18 +86,21 @@ def test_the_tables_name_every_operation_limit_and_option():
 
 
 def test_the_figures_of_the_page_are_those_of_the_code():
-    assert f"count for {usual_max_age(16):.0f} s" in PAGE
-    assert f"count for {usual_max_age(1000) / 60:.0f} minutes" in PAGE
+    assert f"at most {usual_max_age(16):.0f} s out of date" in PAGE
+    assert f"hosts these are {usual_max_age(1000) / 60:.0f} minutes" in PAGE
     assert f"cut at {COMMAND_LIMIT} characters" in PAGE
 
 
 def test_what_the_page_says_of_sampling_is_so():
     assert f"every {GLANCE_INTERVAL:.0f} s" in PAGE
-    assert f"{LOAD_CHANGE:g} of load" in PAGE
+    assert LOOK_BACK == 60
+    assert f"{LOAD_CHANGE:g} of load or use" in PAGE
+    assert LOAD_SHARE == 0.3
     assert SPACE_CHANGE == 1 / 20
-    assert f"every {SAMPLE_INTERVAL / 60:.0f} minutes" in PAGE
-    assert f"processors every {REST_INTERVAL:.0f} s" in PAGE
-    assert f"Every {REST_INTERVAL:.0f} s the mesh is told" in PAGE
+    assert f"takes it back after {HELD_FOR:.0f} s" in PAGE
+    assert SAMPLE_INTERVAL == 3600
+    assert f"one every {GPU_INTERVAL:.0f} s" in PAGE
+    assert f"every {PART_INTERVAL / 60:.0f} minutes" in PAGE
     assert INTEREST_SECONDS == 60
 
 

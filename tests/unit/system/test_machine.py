@@ -6,10 +6,14 @@ import pytest
 
 from paglets.system.cgroup import CgroupLimits, cgroup_limits
 from paglets.system.machine import (
+    cpu_times,
     cpus_allowed,
+    cpus_allowed_numbers,
     filesystem_of,
     least,
     memory,
+    memory_available,
+    parse_cpu_times,
     parse_meminfo,
     read_text,
     usable_cores,
@@ -151,3 +155,18 @@ def test_this_machine_has_something():
 def test_a_file_that_is_not_there_says_nothing(tmp_path: Path):
     assert read_text(tmp_path / "none") == ""
     assert read_text(tmp_path) == ""
+
+
+def test_times_of_cpus_are_read_without_those_of_guests_which_are_in_others_already():
+    text = "cpu  9 9 9\ncpu0 100 20 30 400 50 6 7 8 90 9\ncpu1 1 0 0 3 0 0 0 0\nintr 5\n\n"
+    busy, total = parse_cpu_times(text, 100)
+    assert total == {0: 6.21, 1: 0.04}
+    assert busy == pytest.approx({0: 1.71, 1: 0.01})
+    assert parse_cpu_times("", 100) == ({}, {})
+
+
+def test_this_machines_own_files_tell_of_cpus_and_memory():
+    busy, total = cpu_times()
+    assert cpus_allowed_numbers() <= busy.keys() == total.keys()
+    assert all(0 < busy[number] <= total[number] for number in busy)
+    assert 0 < memory_available() <= memory()[0]

@@ -8,6 +8,7 @@ import pytest
 from paglets.model.errors import DeadlineError, InvalidRequestError, ServiceNotFoundError
 from paglets.model.refs import HostRef
 from paglets.system.mesh_info.agent import KIND, MeshInfoAgent, snapshot_of
+from paglets.system.mesh_info.ranking import usual_max_age
 from paglets.system.server_info.contract import SERVER_INFO, Gauges, Gpu, Load, Memory
 from paglets.testing.harness import PagletHarness
 from paglets.testing.waiting import wait_until
@@ -92,11 +93,19 @@ def test_hosts_are_ranked_by_what_they_have_told(agent):
     assert names(agent.send("rank")) == ["beta", "alpha"]
 
 
-def test_figures_that_are_too_old_never_count(agent):
+def test_what_a_host_has_not_taken_back_holds_however_long_ago_it_was_told(agent):
     told(agent, "beta", age=5000.0)
-    ranking = agent.send("rank", hosts=["beta"])
+    (beta,) = agent.send("rank", hosts=["beta"])["targets"]
+    assert beta["age"] == usual_max_age(3)
+
+
+def test_figures_that_may_be_too_old_for_the_query_never_count(agent):
+    told(agent, "beta", age=5000.0)
+    ranking = agent.send("rank", hosts=["beta"], max_age=20.0)
     assert names(ranking) == []
-    assert reasons(ranking)["beta"] == ["figures are 5000 s old, at most 90 s count"]
+    assert reasons(ranking)["beta"] == [
+        f"figures are {usual_max_age(3):.0f} s old, at most 20 s count"
+    ]
 
 
 def test_of_several_that_speak_for_a_host_the_youngest_counts(agent):

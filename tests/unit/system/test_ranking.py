@@ -11,7 +11,7 @@ from paglets.model.errors import InvalidRequestError
 from paglets.model.refs import HostRef
 from paglets.system.mesh_info.contract import SHOWN_LIMIT, Snapshot, TargetQuery
 from paglets.system.mesh_info.ranking import (
-    REST_INTERVAL,
+    HELD_FOR,
     Candidate,
     rank,
     usual_max_age,
@@ -84,9 +84,9 @@ def test_figures_count_at_the_age_that_is_allowed_and_not_beyond():
     assert names(rank(TargetQuery(), [candidate(age=usual + 0.1)])) == []
 
 
-def test_old_figures_count_longer_in_a_mesh_that_tells_them_more_seldom():
-    assert usual_max_age(1) == usual_max_age(16) == 3 * REST_INTERVAL
-    assert usual_max_age(1000) > 1500
+def test_figures_may_be_older_in_a_mesh_that_tells_changes_more_seldom():
+    assert HELD_FOR < usual_max_age(1) == usual_max_age(16) < 2 * HELD_FOR
+    assert 10 * usual_max_age(16) < usual_max_age(1000) < 1000
     assert rank(TargetQuery(), [candidate()]).max_age == usual_max_age(1)
 
 
