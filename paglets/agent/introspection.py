@@ -8,6 +8,7 @@ import inspect
 import typing
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
+from functools import lru_cache
 from types import NoneType
 from typing import TypeVar, get_args, get_origin
 from weakref import WeakKeyDictionary
@@ -61,12 +62,22 @@ def encode_initial_state(state: object) -> bytes:
     return StateCodec.for_class(type(state)).to_json(state)
 
 
+_state_classes: WeakKeyDictionary[type, type | None] = WeakKeyDictionary()
+"""As `_manifests`."""
+
+
 def state_class_of(cls: type) -> type | None:
     """Return the State of a Paglet class, read from its parameter; None for `Paglet[None]`.
 
     Raises:
         ClassLoadError: It has no parameter, or one that is no class.
     """
+    if cls not in _state_classes:
+        _state_classes[cls] = _find_state_class(cls)
+    return _state_classes[cls]
+
+
+def _find_state_class(cls: type) -> type | None:
     found = _parameter(cls)
     if found is NoneType or found is None:
         return None
@@ -183,6 +194,7 @@ def _examine(cls: type, routes: RoutingTable) -> ClassManifest:
     )
 
 
+@lru_cache(maxsize=256)
 def itinerary_field(state_class: type | None) -> str | None:
     """Return the name of the State's field that holds its Itinerary, None if it has none.
 

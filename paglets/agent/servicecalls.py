@@ -22,7 +22,7 @@ from paglets.model.errors import (
 )
 from paglets.model.message import Message
 from paglets.wire.hostcalls import SendReply
-from paglets.wire.jsonvalues import decode_typed
+from paglets.wire.jsonvalues import decode_typed, warm_type
 from paglets.wire.paths import decode_path, encode_for_json
 
 Q = TypeVar("Q")
@@ -113,6 +113,12 @@ def result_of(operation: ServiceOperation[Q, R], reply: SendReply, provider: str
             provider=provider,
         )
     return decode_result(operation, reply.reply, provider)
+
+
+def warm_operation(operation: ServiceOperation[Q, R]) -> None:
+    """Describe what an operation takes and replies; raises whatever makes it unfit."""
+    warm_type(operation.request)
+    warm_type(operation.reply)
 
 
 @contextmanager

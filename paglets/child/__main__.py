@@ -3,9 +3,10 @@
 import sys
 
 from paglets.child.bootstrap import main
-from paglets.child.loader import examine, learn
+from paglets.child.loader import learn
 from paglets.child.preparing import prepare
+from paglets.child.warming import examine, warm
 from paglets.supervise.childsetup import ChildProgram
 from paglets.supervise.program import run
 
-run(sys.argv[1:], ChildProgram(main, prepare, examine, learn))
+run(sys.argv[1:], ChildProgram(main, prepare, examine, learn, warm))

@@ -60,3 +60,9 @@ def decode_event(hook: Hook, data: bytes) -> object:
             restarted=event.restarted,
         )
     return event
+
+
+def warm_events() -> None:
+    """Describe the events once for all processes, see `warming.py`."""
+    for event_type in _TYPES.values():
+        msgspec.json.Decoder(event_type)

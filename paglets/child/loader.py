@@ -93,14 +93,6 @@ def load(call: Load) -> LoadedClass:
     )
 
 
-def examine(module: str) -> None:
-    """Examine the classes of a preloaded module, once for all processes; in the forkserver."""
-    for each in list(vars(sys.modules[module]).values()):
-        if isinstance(each, type) and issubclass(each, Paglet) and each.__module__ == module:
-            with contextlib.suppress(Exception):  # told to whom it concerns: who loads the class
-                make_manifest(each, each.routes, code_version="")
-
-
 def learn(class_name: str, import_paths: tuple[str, ...]) -> None:
     """Import and examine a class that this process is probably going to load; in a spare.
 

@@ -70,6 +70,9 @@ class ChildProgram:
     learn: Callable[[str, tuple[str, ...]], None] = _learn_nothing
     """Called in a spare process, after `prepare`, with the name of a class it is probably going to
     load and the folders of its module; what it raises ends the process."""
+    warm: Callable[[], None] = _nothing
+    """Called in the forkserver before all that: makes what each process would else make for itself
+    the first time it needs it. Starts no thread; what it raises ends the forkserver."""
 
 
 def set_up_output() -> None:

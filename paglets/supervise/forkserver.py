@@ -53,6 +53,7 @@ def serve(control_fd: int, lifeline_fd: int, program: ChildProgram) -> int:
         begin = messages.receive_request(control)
         if begin is None or not isinstance(begin[0], messages.Begin):
             return 0
+        program.warm()
         if not _preload(control, begin[0].preload, program.examine):
             return EXIT_THREADS
         gc.collect()

@@ -335,3 +335,9 @@ OPERATIONS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "records": (RecordsCall, RecordsReply),
 }
 """Request and reply of each operation."""
+
+
+def warm_replies() -> None:
+    """Describe all replies once for all processes, see `child/warming.py`."""
+    for _, reply in OPERATIONS.values():
+        msgspec.msgpack.Decoder(reply)

@@ -175,6 +175,11 @@ def decode_typed(data: bytes | msgspec.Raw, expected: type[T]) -> T:
     return value
 
 
+def warm_type(expected: object) -> None:
+    """Describe a type that will be read from JSON; raises whatever makes it unfit for that."""
+    _decoder_for(expected)
+
+
 @lru_cache(maxsize=1024)
 def _decoder_for(reply_type: Hashable) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(reply_type, dec_hook=decode_path)

@@ -10,7 +10,10 @@ import pytest
 
 from paglets import Paglet
 from paglets.agent import introspection
-from paglets.child.loader import examine, learn
+from paglets.agent.contracts import ServiceOperation
+from paglets.child import events
+from paglets.child.loader import learn
+from paglets.child.warming import examine, warm
 from paglets.wire import calls
 from tests.unit.child.fakehost import CLASSES, FakeHost
 
@@ -44,6 +47,35 @@ def test_what_a_spare_learns_is_imported_and_what_is_wrong_is_left_to_who_loads_
         learn(name, (str(tmp_path),))
     assert "to_be_learned" in sys.modules
     assert "to_fail" not in sys.modules
+
+
+def test_types_that_a_preloaded_module_reads_from_json_are_described_with_it(tmp_path, monkeypatch):
+    (tmp_path / "described.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from paglets import ServiceOperation\n"
+        "@dataclass\nclass Ask:\n    n: int\n"
+        "@dataclass\nclass Unfit:\n    n: 'NoSuchName'\n"
+        "Bad = ServiceOperation('bad', Unfit, Unfit)\n"
+        "@dataclass\nclass Reply:\n    n: int\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("described")
+    assert not is_described(module.Ask)
+    examine("described")
+    assert is_described(module.Ask)
+    assert is_described(module.Reply), "the unfit one before it is left to who uses it"
+    assert not is_described(module.Unfit)
+    assert isinstance(module.Bad, ServiceOperation)
+
+
+def test_what_hosts_say_is_described_before_the_first_fork():
+    warm()
+    assert all(map(is_described, events._TYPES.values()))
+
+
+def is_described(cls: type) -> bool:
+    """Whether msgspec keeps what it made of a dataclass, or of a Struct."""
+    return hasattr(cls, "__msgspec_cache__") or issubclass(cls, msgspec.Struct)
 
 
 def test_a_manifest_has_the_services_with_their_schemas(host: FakeHost):
