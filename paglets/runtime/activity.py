@@ -16,7 +16,7 @@ import msgspec
 
 from paglets.config.settings import Timeouts
 from paglets.failpoints import failpoint_async
-from paglets.model.enums import Hook, PagletStatus
+from paglets.model.enums import Hook, Launched, PagletStatus
 from paglets.model.errors import (
     ClassLoadError,
     LifecycleError,
@@ -198,6 +198,7 @@ class Activity:
                 epoch=row.epoch,
                 state=state or self._commits.load(paglet),
                 written_by=row.manifest.code_version,
+                is_single=row.launched is Launched.RESIDENT,
             )
             link, _ = await self._starter.launch(birth)
         except (StateError, ClassLoadError) as error:
@@ -275,6 +276,7 @@ class Activity:
             epoch=row.epoch,
             state=self._commits.load(paglet),
             written_by=row.manifest.code_version,
+            is_single=row.launched is Launched.RESIDENT,
         )
         try:
             link, loaded = await self._starter.launch(birth)

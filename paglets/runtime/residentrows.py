@@ -54,6 +54,7 @@ class ResidentRows:
             agent_id=agent_id,
             class_name=service.class_name,
             initial=msgspec.json.encode(service.state),
+            is_single=True,
         )
         link, loaded = await self._starter.launch(birth)
         try:
@@ -99,6 +100,7 @@ class ResidentRows:
             epoch=row.epoch,
             state=self._commits.load(paglet),
             check_only=True,
+            is_single=True,
         )
         link, loaded = await self._starter.launch(birth)
         await link.end(grace=0)

@@ -58,6 +58,9 @@ class Birth:
     """State given by the creator as JSON."""
     check_only: bool = False
     """The process answers and exits."""
+    is_single: bool = False
+    """Whether it is a resident, of which a host has one: no spare process learns its class, as most
+    would keep what it imports for a start that does not come."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +196,7 @@ class Starter:
         process = await self._factory.fork(
             title,
             on_line=lambda line: self._on_line(label, line),
-            lesson=self._lesson(birth.class_name),
+            lesson=None if birth.is_single else self._lesson(birth.class_name),
         )
         return ChildLink(birth.agent_id, process, self._on_call)
 

@@ -103,6 +103,15 @@ async def test_an_eager_one_runs_from_the_start(bench, residents):
     assert bench.row(ID).status is PagletStatus.ACTIVE
 
 
+async def test_every_process_of_one_is_single_so_that_no_spare_learns_it(bench, residents):
+    await residents(EAGER).prepare()
+    await is_active(bench)
+    assert [birth.is_single for birth in bench.starter.births] == [True] * 2
+    bench.roster.get(ID).link.process.exit(-9)
+    await until(lambda: len(bench.starter.births) == 3)
+    assert bench.starter.births[2].is_single
+
+
 async def test_an_eager_one_finds_every_lazy_one_listed_as_soon_as_it_runs(bench, residents):
     lazy = [replace(LAZY, agent_id=f"lazy-{n}") for n in range(3)]
     await residents(EAGER, *lazy).prepare()
