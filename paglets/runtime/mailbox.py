@@ -1,7 +1,7 @@
 """MessageMailbox: order, bounds and deadlines of one active paglet's messages. Pure.
 
 Highest priority first, first in first out inside one priority, one queued message in the child at
-a time. The mailbox does not deliver: `delivery.py` puts entries in and takes the next one out.
+a time. The mailbox does not deliver: `delivery.py` puts entries in, `lane.py` takes them out.
 """
 
 import heapq

@@ -89,7 +89,6 @@ class LocalPaglet:
     """What its present process printed, or its last one."""
     earlier_output: OutputRing | None = None
     """What its processes before that printed on this host."""
-    """What its last process printed."""
     crashes: list[float] = field(default_factory=list)
     """Unix seconds of its crashes, for the back-off of restarts."""
     resident: ResidentService | None = None
