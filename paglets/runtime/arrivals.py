@@ -7,6 +7,7 @@ before any check; a transfer that is being received is waited for; then the chec
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
 
 from paglets.config.settings import Limits
 from paglets.failpoints import failpoint_async
@@ -165,12 +166,18 @@ class Arrivals:
 
     async def _receive(self, header: EnvelopeHeader, chunks: AsyncIterator[bytes]) -> OutcomeBody:
         await failpoint_async("arrival.before_checks")
-        try:
-            await self._judge(header)
-        except PagletsError as error:
-            if error.retryable:
-                raise
-            return await self._acceptance.decide(header, Whole(Blob.inline(b""), (), None, error))
+        with ExitStack() as held:
+            try:
+                await self._judge(header)
+                held.enter_context(self._roster.alone(header.manifest, header.agent_id))
+            except PagletsError as error:
+                if error.retryable:
+                    raise
+                refused = Whole(Blob.inline(b""), (), None, error)
+                return await self._acceptance.decide(header, refused)
+            return await self._take_in(header, chunks)
+
+    async def _take_in(self, header: EnvelopeHeader, chunks: AsyncIterator[bytes]) -> OutcomeBody:
         state, files = await self._unpacker.receive(header, chunks)
         await failpoint_async("arrival.received")
         whole = await self._decode(header, state, files)
@@ -191,7 +198,6 @@ class Arrivals:
             state_bytes=header.state_bytes,
             protocol=header.protocol,
         )
-        self._roster.require_alone(header.manifest, header.agent_id)
         files = sum(file.size for file in header.files)
         if files > self._limits.files_bytes:
             raise TooLargeError(

@@ -84,7 +84,7 @@ class Residents:
         host = self._roster.me.name
         made = [_Resident(service, resident_id(service, host)) for service in plan.residents]
         self._residents = {each.agent_id: each for each in made}
-        self._roster.resident_classes = frozenset(each.service.class_name for each in made)
+        self._roster.resident_classes = {each.service.class_name: each.agent_id for each in made}
 
     def warnings(self) -> list[str]:
         """Return what an operator should know, each with the next step."""

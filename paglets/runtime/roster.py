@@ -6,7 +6,7 @@ nothing and does no I/O.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -227,9 +227,10 @@ class Roster:
         """Where this host is now; replaced when the network gives it another address."""
         self._usage = usage or Usage()
         self._paglets: dict[str, LocalPaglet] = {}
-        self._making: dict[str, str] = {}
-        self.resident_classes: frozenset[str] = frozenset()
-        """Classes of this host's residents: each is there once."""
+        self._coming: list[tuple[str, str]] = []
+        """Class and id of each paglet of a singleton class that is being made or taken in."""
+        self.resident_classes: Mapping[str, str] = {}
+        """Classes of this host's residents, each with the id of the one there is to be."""
         self.changed: Callable[[LocalPaglet], None] = _nothing
         """Told of each paglet that has a new row, or is gone; set by the composition root."""
 
@@ -322,39 +323,47 @@ class Roster:
     def require_alone(self, manifest: ClassManifest, agent_id: str) -> None:
         """Raise ConflictError if this host has another paglet of a class it may have one of.
 
+        A resident's place is its own before its row is made, which may take a while. A clone that
+        is promised to another host is none of this one.
+
         Args:
             manifest: Of the class.
             agent_id: Of the paglet that is to be here too.
         """
         name = manifest.class_name
-        is_single = manifest.auto_start is not None and manifest.auto_start.singleton
-        if not is_single and name not in self.resident_classes:
+        if self.resident_classes.get(name, agent_id) != agent_id:
+            raise _one_too_many(self.me.name, name, self.resident_classes[name])
+        if not _is_single(manifest):
             return
-        if self._making.get(name, agent_id) != agent_id:
-            raise _one_too_many(self.me.name, name, self._making[name])
+        coming = [each for each in self._coming if each[0] == name and each[1] != agent_id]
+        if coming:
+            raise _one_too_many(self.me.name, name, coming[0][1])
         for paglet in self._paglets.values():
             row = paglet.row
             if row.manifest.class_name != name or row.agent_id == agent_id:
                 continue
-            if row.status is not PagletStatus.MOVED and (is_single or paglet.resident is not None):
+            if row.status not in {PagletStatus.MOVED, PagletStatus.CLONING}:
                 raise _one_too_many(self.me.name, name, row.agent_id)
 
     @contextmanager
     def alone(self, manifest: ClassManifest, agent_id: str) -> Iterator[None]:
-        """Hold the place of a class that this host may have one of, while a paglet is made.
+        """Hold the place of a class that this host may have one of, until a paglet has its row.
+
+        The same paglet may hold it several times, by offers of several moves.
 
         Raises:
-            ConflictError: There is one already, or one is being made.
+            ConflictError: There is one already, or one is being made or taken in.
         """
         self.require_alone(manifest, agent_id)
-        if manifest.auto_start is None or not manifest.auto_start.singleton:
+        if not _is_single(manifest):
             yield
             return
-        self._making[manifest.class_name] = agent_id
+        held = (manifest.class_name, agent_id)
+        self._coming.append(held)
         try:
             yield
         finally:
-            del self._making[manifest.class_name]
+            self._coming.remove(held)
 
     def count(self, status: PagletStatus) -> int:
         """Return how many paglets have this status."""
@@ -363,6 +372,10 @@ class Roster:
 
 def _nothing(_paglet: LocalPaglet) -> None:
     """Nobody asked to be told."""
+
+
+def _is_single(manifest: ClassManifest) -> bool:
+    return manifest.auto_start is not None and manifest.auto_start.singleton
 
 
 def _one_too_many(host: str, class_name: str, agent_id: str) -> ConflictError:

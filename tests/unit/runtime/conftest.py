@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from paglets.config.settings import Timeouts
+from paglets.config.settings import Limits, Timeouts
 from paglets.runtime.activity import Activity
+from paglets.runtime.admission import Admission
+from paglets.runtime.arrivals import Arrivals
 from paglets.runtime.commits import Commits, lean
 from paglets.runtime.common import Common
 from paglets.runtime.courier import Courier
@@ -17,6 +19,7 @@ from paglets.runtime.quiescing import Quiescer
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import Roster
 from paglets.runtime.tasks import Tasks
+from paglets.runtime.unpacking import Unpacker
 from paglets.store.store import Store
 from paglets.store.writes import PutRow, PutTransfer
 from paglets.supervise.restarts import RestartLimits
@@ -107,3 +110,23 @@ async def bench(tmp_path):
     for link in made.starter.links:
         await link.end(grace=0)
     store.close()
+
+
+@pytest.fixture
+def arrivals(bench, tmp_path):
+    bench.admission = Admission(
+        bench.starter,
+        me=lambda: bench.hosts.me,
+        allowed=("tour",),
+        explain_version=lambda other: other,
+        limits=Limits(),
+    )
+    made = Arrivals(
+        bench.common,
+        starter=bench.starter,
+        admission=bench.admission,
+        unpacker=Unpacker(bench.store.spool, tmp_path / "work", Limits()),
+        limits=Limits(),
+    )
+    made.superseded = bench.courier.superseded
+    return made

@@ -18,17 +18,15 @@ from paglets.model.errors import (
 )
 from paglets.model.refs import Epoch
 from paglets.model.transfer import TransferTicket
-from paglets.runtime.admission import Admission
-from paglets.runtime.arrivals import Arrivals
 from paglets.runtime.outcomes import encode_outcome
 from paglets.runtime.storedqueue import stored_entry
-from paglets.runtime.unpacking import Unpacker
 from paglets.store.rows import QueuedMessage, TransferRow
 from paglets.store.writes import PutMessages
 from paglets.testing.waiting import turn
 from paglets.wire.bodies import ReplyBody
 from paglets.wire.envelope import EnvelopeMessage, EnvelopeOutcome
 from paglets.wire.failures import parse_error_body
+from tests.unit.runtime.arriving import chunks, offer
 from tests.unit.runtime.samples import (
     BETA,
     GAMMA,
@@ -41,36 +39,6 @@ from tests.unit.runtime.samples import (
 )
 
 TICKET = TransferTicket(destination="alpha")
-
-
-async def chunks(*pieces):
-    for piece in pieces:
-        yield piece
-
-
-@pytest.fixture
-def arrivals(bench, tmp_path):
-    bench.admission = Admission(
-        bench.starter,
-        me=lambda: bench.hosts.me,
-        allowed=("tour",),
-        explain_version=lambda other: other,
-        limits=Limits(),
-    )
-    made = Arrivals(
-        bench.common,
-        starter=bench.starter,
-        admission=bench.admission,
-        unpacker=Unpacker(bench.store.spool, tmp_path / "work", Limits()),
-        limits=Limits(),
-    )
-    made.superseded = bench.courier.superseded
-    return made
-
-
-async def offer(arrivals, header=None, *pieces):
-    header = header or make_header()
-    return await arrivals.offer(header.transfer_id, header, b"", chunks(*(pieces or (b"state",))))
 
 
 HOOKED = replace(MANIFEST, hooks=("on_arrival", "on_clone"))
