@@ -3,6 +3,7 @@
 The root is read-only, as `HostContainer` runs it: nothing may be written beside the volumes.
 """
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -41,6 +42,27 @@ def test_the_first_start_makes_the_file_and_all_services_are_there(alpha: HostCo
     assert alpha.statuses()["user-info.alpha"] == "inactive"
     assert alpha.observer.health().warnings == ()
     assert "as it comes with this paglets" in run(alpha, "paglets", "launch", "show")
+
+
+def test_a_killed_resident_is_back_by_itself_and_serves(alpha: HostContainer) -> None:
+    wait_active(alpha, "mesh-info.alpha", "compute-slots.alpha")
+
+    def process(agent_id: str) -> int | None:
+        return {info.agent_id: info.pid for info in alpha.observer.agents()}[agent_id]
+
+    killed = {each: process(each) for each in ("mesh-info.alpha", "compute-slots.alpha")}
+    for pid in killed.values():
+        run(alpha, "python", "-c", f"import os; os.kill({pid}, 9)")
+    for agent_id, old in killed.items():
+        wait_until(
+            lambda agent_id=agent_id, old=old: process(agent_id) not in {None, old},
+            timeout=30,
+            what=f"{agent_id} has a new process",
+            story=alpha.tail,
+        )
+    wait_active(alpha, *killed)
+    assert json.loads(run(alpha, "paglets", "jobs", "list", "--json"))["silent"] == []
+    assert "alpha" in run(alpha, "paglets", "mesh", "targets")
 
 
 def test_an_edit_survives_restarts_and_each_resident_is_there_once(alpha: HostContainer) -> None:
