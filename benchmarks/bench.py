@@ -130,6 +130,10 @@ class CpuTime:
         )
         return f"CPU: hosts {host:.2f}, below {below:.2f} ms"
 
+    def seconds(self) -> float:
+        """Return what hosts and all below them computed."""
+        return sum(self._now()) - sum(self._before)
+
     def _now(self) -> tuple[float, float]:
         host = below = 0.0
         for each in self._mesh:

@@ -31,6 +31,10 @@ SPREAD_1000 = Goal(
 )  # fmt: skip
 IDLE = Goal("idle-16", "idle host in a mesh of 16 sends", "kbit/s", 4.0)
 IDLE_CPU = Goal("idle-16-cpu", "idle host in a mesh of 16 computes", "% of a core", 1.0)
+BUILTINS = Goal("idle-16-builtins", "the same with the four built-ins sends", "kbit/s", 4.0)
+BUILTINS_CPU = Goal(
+    "idle-16-builtins-cpu", "the same with the four built-ins computes", "% of a core", 1.0
+)
 IDLE_1000 = Goal("idle-1000", "idle host in a mesh of 1,000 sends, simulated", "kbit/s", 10.0)
 
 PRESET = "lan"
@@ -60,20 +64,29 @@ async def sixteen(effort: Effort) -> list[Figure]:
 
 
 async def idle(effort: Effort) -> list[Figure]:
-    """Leave 16 hosts alone."""
+    """Leave 16 hosts alone, and beside them 16 with the built-in residents."""
+    seconds = "15" if effort.quick else "60"
+    plain, full = await asyncio.gather(_idle(seconds), _idle(seconds, "--builtins"))
+    return [*_idle_figures(IDLE, IDLE_CPU, plain), *_idle_figures(BUILTINS, BUILTINS_CPU, full)]
+
+
+async def _idle(*arguments: str) -> dict[str, float]:
     program = Path(__file__).with_name("mesh_idle.py")
-    seconds = "15" if effort.quick else "30"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(program), "--seconds", seconds, "--json",
+        sys.executable, str(program), "--json", "--seconds", *arguments,
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     output, _ = await process.communicate()
-    found = json.loads(output)
-    note = f"{found['all']:.1f} with TCP and IP"
-    spread = (found["cpu_least"], found["cpu_most"])
+    found: dict[str, float] = json.loads(output)
+    return found
+
+
+def _idle_figures(traffic: Goal, processor: Goal, found: dict[str, float]) -> list[Figure]:
+    sent, cpu = found["http"], (found["cpu_least"], found["cpu_most"])
+    load = f"load {found['load_least']:.1f} to {found['load_most']:.1f} for each CPU"
     return [
-        Figure(IDLE, found["http"], (found["http"], found["http"]), 16, note),
-        Figure(IDLE_CPU, found["cpu"], spread, 16, f"{found['wakes']:.1f} wake-ups/s"),
+        Figure(traffic, sent, (sent, sent), 16, f"{found['all']:.1f} with TCP and IP; {load}"),
+        Figure(processor, found["cpu"], cpu, 16, f"{found['wakes']:.1f} wake-ups/s"),
     ]
 
 

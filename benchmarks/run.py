@@ -25,7 +25,7 @@ from pathlib import Path
 if not __package__:  # run as a file: `benchmarks` itself is not on the path
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import containers, lives, meshes, messages, moves
+from benchmarks import containers, lives, meshes, messages, moves, residents
 from benchmarks.bench import Effort, NotMeasuredError
 from benchmarks.figures import Figure, table
 
@@ -36,6 +36,7 @@ ROWS: dict[str, Callable[[Effort], Awaitable[list[Figure]]]] = {
     "create": lives.creation,
     "create-preloaded": lives.preloaded,
     "memory": lives.memory,
+    "builtins": residents.builtins,
     "message": messages.from_client,
     "message-durable": messages.durable,
     "paglets": messages.between_paglets,
