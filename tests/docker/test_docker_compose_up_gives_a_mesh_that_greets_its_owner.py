@@ -72,6 +72,12 @@ def test_every_printed_command_does_what_it_says(project, greeting):
     assert f"http://127.0.0.1:{project.port}" in commands[-1]
 
 
+def test_options_of_the_benchmark_follow_its_name(project):
+    told = project.run("docker compose run --rm perf --only cpu --hosts beta --json")
+    measured = json.loads(told[told.index("{") : told.rindex("}") + 1])
+    assert [host["host"] for host in measured["hosts"]] == ["beta"]
+
+
 def test_the_benchmark_can_end_a_run_of_compose_with_its_exit_code(project):
     told = project.run("docker compose --profile perf up --exit-code-from perf", timeout=200)
     for host in ("alpha", "beta", "gamma"):
