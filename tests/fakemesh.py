@@ -20,6 +20,7 @@ from paglets.host.http.app import Outward, build_gate
 from paglets.host.http.limits import HttpLimits
 from paglets.host.http.ports import Ports
 from paglets.host.http.server import HttpServer
+from paglets.host.recordview import RecordView
 from paglets.model.errors import (
     ClassNotAllowedError,
     ConflictError,
@@ -41,6 +42,7 @@ from paglets.wire import bodies
 from paglets.wire.bodies import given
 from paglets.wire.hostcalls import LookupReply
 from paglets.wire.messages import decode_message
+from tests.unit.runtime.fakes import FakeRecords
 
 CLASS = "tour:Tour"
 
@@ -63,6 +65,9 @@ class FakeHosts:
 
     def __init__(self) -> None:
         self.refs: dict[str, HostRef] = {}
+
+    def self_ref(self):
+        return self.refs["alpha"]
 
     def hosts(self):
         return tuple(self.refs.values())
@@ -322,6 +327,7 @@ class FakeMesh:
         self.page = 1000
         """Largest page that is given, whatever is asked for."""
         self.hosts = FakeHosts()
+        self.records = FakeRecords()
         self.runtimes: dict[str, FakeRuntime] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -354,6 +360,7 @@ class FakeMesh:
     def reset(self) -> None:
         """Forget everything that happened."""
         self.page = 1000
+        self.records.others.clear()
         for name, runtime in self.runtimes.items():
             url = runtime.url
             runtime.__init__(name, self)
@@ -396,6 +403,7 @@ class FakeMesh:
             "events": FakeEvents(runtime),
             "services": FakeServices(runtime),
             "hosts": self.hosts,
+            "records": RecordView(self.records, self.hosts),
         }
         ports = Ports(**{port.name: parts.get(port.name, runtime) for port in fields(Ports)})
         access = Access(ServerIdentity(f"id-{name}", 1, name, "http://x.test:1"), self.keyring)

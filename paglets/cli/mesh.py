@@ -9,13 +9,19 @@ import click
 
 from paglets.cli.asking import ask
 from paglets.cli.lazy import SuggestingGroup
-from paglets.cli.options import Common, common
+from paglets.cli.options import Common, common, host_option
 from paglets.cli.output import clock_text, print_json, print_table, say
 from paglets.cli.targets import targets
 from paglets.model.refs import HostRef
 
 if TYPE_CHECKING:
     from paglets.remote.client import HostClient
+    from paglets.wire.bodies import RecordInfo
+
+
+PAGE = "1000"
+SHOWN_CHARACTERS = 60
+"""Of a value in a table; `--json` has all of it."""
 
 
 @click.group(cls=SuggestingGroup)
@@ -60,6 +66,56 @@ def hosts(shared: Common, tag: str | None, capability: str | None, *, online: bo
         )
 
     ask(shared, _work)
+
+
+@mesh.command()
+@host_option("Only what this host has told.")
+@click.option("--kind", metavar="KIND", help="Only this kind, such as service or load.")
+@common
+@click.pass_obj
+def records(shared: Common, host_name: str | None, kind: str | None) -> None:
+    """List what hosts and paglets have told the whole mesh.
+
+    As the host that is asked knows it: services, load, counts, and what paglets publish.
+    """
+    query = {"host": host_name, "kind": kind, "limit": PAGE}
+
+    async def _work(host: "HostClient") -> None:
+        asked = {name: value for name, value in query.items() if value is not None}
+        found = await _all_records(host, asked)
+        if shared.json:
+            print_json(found)
+            return
+        print_table(
+            ("host", "kind", "key", "age", "bytes", "value"),
+            [
+                (
+                    each.host_name or each.host_id,
+                    each.kind,
+                    each.key,
+                    f"{each.age_seconds:.0f} s",
+                    each.size_bytes,
+                    _shortened(bytes(each.value).decode()),
+                )
+                for each in found
+            ],
+        )
+
+    ask(shared, _work)
+
+
+async def _all_records(host: "HostClient", query: dict[str, str]) -> "list[RecordInfo]":
+    found: list[RecordInfo] = []
+    while True:
+        page = await host.records(query)
+        found += page.records
+        if page.next is None:
+            return found
+        query = {**query, "after": page.next}
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
 @mesh.command()

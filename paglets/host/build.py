@@ -15,6 +15,7 @@ from paglets.host.http.limits import HttpLimits
 from paglets.host.http.ports import Ports
 from paglets.host.offering import Offering, make_offering
 from paglets.host.parts import Core, bind, make_core, make_moves, make_restorer
+from paglets.host.recordview import RecordView
 from paglets.host.views import EventView, HealthView, HostView
 from paglets.mesh.directory import DRAINING_KIND
 from paglets.runtime.activity import Activity
@@ -76,6 +77,7 @@ def compose(given: Given) -> Composition:
         events=EventView(given.recorder),
         services=offering.services,
         hosts=HostView(given.peers),
+        records=RecordView(given.records, given.peers),
         health=health,
         mesh=given.mesh,
     )

@@ -4,12 +4,13 @@ Reads the table, changes nothing. The same-version rule stands here: a host with
 listed with an error and never usable; so is one whose name a newer host took, and one that drains.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import msgspec
 
 from paglets.mesh.members import Member
+from paglets.mesh.messages import Record
 from paglets.mesh.protocol import Protocol
 from paglets.model.enums import MemberStatus
 from paglets.model.refs import HostRef
@@ -91,11 +92,19 @@ class Directory:
             kind: What they are.
             prefix: What their keys begin with.
         """
+        found = self._protocol.table.records.of_kind(kind)
+        return self._seen(each for each in found if each.key.startswith(prefix))
+
+    def all_records(self) -> list[MeshRecord]:
+        """Return the records of every kind of all live hosts, this one included."""
+        return self._seen(self._protocol.table.records.live())
+
+    def _seen(self, found: Iterable[Record]) -> list[MeshRecord]:
         records, now = self._protocol.table.records, self._clock()
         return [
             MeshRecord(r.host_id, r.kind, r.key, r.version, r.payload, records.age(r, now))
-            for r in records.of_kind(kind)
-            if r.payload is not None and r.key.startswith(prefix)
+            for r in found
+            if r.payload is not None
         ]
 
     def record(self, host_id: str, kind: str, key: str) -> MeshRecord | None:

@@ -275,6 +275,10 @@ class Mesh:
         """
         return self.directory.records(kind, prefix)
 
+    def all_records(self) -> list[MeshRecord]:
+        """Return the records of every kind of all live hosts, this one included."""
+        return self.directory.all_records()
+
     def record(self, host_id: str, kind: str, key: str = "") -> MeshRecord | None:
         """Return one record of a live host, None where it has told none."""
         return self.directory.record(host_id, kind, key)

@@ -181,6 +181,10 @@ class Records:
         """Return all records of a kind that are not withdrawn."""
         return tuple(self._kinds.get(kind, {}).values())
 
+    def live(self) -> tuple[Record, ...]:
+        """Return all records that are not withdrawn, of every kind and owner."""
+        return tuple(each for kind in self._kinds.values() for each in kind.values())
+
     def forget_withdrawn(self, before: float) -> None:
         """Forget the markers of records withdrawn before this time."""
         for owner, markers in self._withdrawn.items():

@@ -77,6 +77,13 @@ class HostClient:
         call = self._endpoint.call("hosts", query=query, timeout=timeout)
         return await self._endpoint.get(call, bodies.HostList)
 
+    async def records(
+        self, query: Query | None = None, *, timeout: float = 10.0
+    ) -> bodies.RecordList:
+        """Return a page of what hosts and paglets have told the whole mesh, as it knows it."""
+        call = self._endpoint.call("records", query=query, timeout=timeout)
+        return await self._endpoint.get(call, bodies.RecordList)
+
     async def show_service(
         self, name: str, version: str = "", *, timeout: float = 10.0
     ) -> bodies.ContractList:

@@ -55,6 +55,9 @@ class GossipRecords(Protocol):
     def records(self, kind: str, prefix: str = "") -> Sequence[MeshRecord]:
         """Return the values of a kind of all live hosts whose keys begin with `prefix`."""
 
+    def all_records(self) -> Sequence[MeshRecord]:
+        """Return the values of every kind of all live hosts."""
+
     def record(self, host_id: str, kind: str, key: str = "") -> MeshRecord | None:
         """Return one value of a live host, None where it has told none."""
 

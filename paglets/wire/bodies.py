@@ -283,6 +283,31 @@ class HostList(Body, frozen=True, kw_only=True):
     hosts: tuple[HostRef, ...]
 
 
+class RecordInfo(Body, frozen=True, kw_only=True):
+    """A small value that a host, or a paglet of it, has told the whole mesh."""
+
+    host_name: str
+    host_id: str
+    kind: str
+    """`service`, `load`, `counts`, `draining`; of paglets `paglet.` and what they chose."""
+    key: str
+    """What it is about, such as name, version and provider of a service; may be empty."""
+    version: int
+    """Grows with every record that its host sets."""
+    age_seconds: float
+    """Since it was set, by this host's clock; a host that joins late knows it about."""
+    size_bytes: int
+    value: msgspec.Raw
+    """As JSON; null where it is in no form that is known here."""
+
+
+class RecordList(Body, frozen=True, kw_only=True):
+    """A page of records as this host knows them."""
+
+    records: tuple[RecordInfo, ...]
+    next: str | None = None
+
+
 class EventBody(Body, frozen=True, kw_only=True):
     """A ContextEvent."""
 

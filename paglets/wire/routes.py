@@ -69,6 +69,18 @@ ROUTES: tuple[Route, ...] = (
         ),
     ),
     Route(
+        "GET",
+        "/records",
+        "records",
+        "What hosts and paglets have told the whole mesh, as this host knows it.",
+        response=bodies.RecordList,
+        query=(
+            ("host", "Only those of hosts of this name."),
+            ("kind", "Only this kind."),
+            *_PAGE,
+        ),
+    ),
+    Route(
         "POST",
         "/drain",
         "drain",

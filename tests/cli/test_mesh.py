@@ -35,6 +35,24 @@ def test_hosts_can_be_narrowed_by_tag_and_capability(run, mesh):
     assert names("--tag", "none") == []
 
 
+def test_records_lists_what_hosts_have_told_the_mesh(run, mesh, monkeypatch):
+    monkeypatch.setattr("paglets.cli.mesh.PAGE", "2")
+    for host in mesh.hosts.refs.values():
+        mesh.records.hear("load", host, "", b"\x05")
+        mesh.records.hear("paglet.notes", host, "a1", b'"' + b"x" * 100 + b'"')
+
+    lines = run("mesh", "records").stdout.splitlines()
+    assert lines[0].split() == ["HOST", "KIND", "KEY", "AGE", "BYTES", "VALUE"]
+    assert [line.split()[:2] for line in lines[1:]] == [
+        ["alpha", "load"], ["alpha", "paglet.notes"], ["beta", "load"], ["beta", "paglet.notes"],
+    ]  # fmt: skip
+    assert lines[1].split()[-1] == "5"
+    assert lines[2].endswith("…")
+
+    (told,) = parsed(run("mesh", "records", "--host", "beta", "--kind", "load", "--json"))
+    assert (told["host_name"], told["kind"], told["value"]) == ("beta", "load", 5)
+
+
 def test_watch_prints_a_line_for_each_host_and_ends_when_asked_to(run):
     result = run("mesh", "watch", "--for", "0", "--json")
     seen = [json.loads(line) for line in result.stdout.splitlines()]

@@ -57,7 +57,7 @@ def build_gate(ports: Ports, access: Access, outward: Outward) -> Gate:
     for routes in (
         HealthRoutes(ports.health, access.key_id, tally),
         OpenApiRoutes(ROUTES),
-        HostRoutes(ports.hosts, ports.services),
+        HostRoutes(ports.hosts, ports.records, ports.services),
         EventRoutes(ports.events, fan_out, stopping),
         MeshRoutes(ports.mesh),
         AgentRoutes(ports.creation, ports.inspection, fan_out),

@@ -1,7 +1,7 @@
-"""`GET /hosts` and `GET /services`: what the mesh knows, seen from here."""
+"""`GET /hosts`, `/records` and `/services`: what the mesh knows, seen from here."""
 
 from paglets.host.http.asked import Answer, ApiRequest, json_answer
-from paglets.host.http.ports import Hosts, Services
+from paglets.host.http.ports import Hosts, Records, Services
 from paglets.host.http.routing import Handler
 from paglets.model.enums import ServiceScope
 from paglets.wire.bodies import HostList, ServiceList
@@ -9,20 +9,27 @@ from paglets.wire.hostcalls import LookupCall
 
 
 class HostRoutes:
-    """Shows hosts and services.
+    """Shows hosts, what they have told, and services.
 
     Args:
         hosts: The mesh.
+        records: What rides on its gossip.
         services: The registry.
     """
 
-    def __init__(self, hosts: Hosts, services: Services) -> None:
+    def __init__(self, hosts: Hosts, records: Records, services: Services) -> None:
         self._hosts = hosts
+        self._records = records
         self._services = services
 
     def handlers(self) -> dict[str, Handler]:
         """Return the handlers by route name."""
-        return {"hosts": self.hosts, "services": self.services, "show_service": self.service}
+        return {
+            "hosts": self.hosts,
+            "records": self.records,
+            "services": self.services,
+            "show_service": self.service,
+        }
 
     async def hosts(self, asked: ApiRequest) -> Answer:
         """List hosts, this one included."""
@@ -36,6 +43,17 @@ class HostRoutes:
             and (capability is None or capability in ref.capabilities)
         )
         return json_answer(HostList(hosts=found))
+
+    async def records(self, asked: ApiRequest) -> Answer:
+        """List records of all hosts."""
+        query = asked.query()
+        found = self._records.list(
+            host=query.text("host"),
+            kind=query.text("kind"),
+            after=query.text("after"),
+            limit=query.limit(),
+        )
+        return json_answer(found)
 
     async def service(self, asked: ApiRequest) -> Answer:
         """Show what this host provides of a service."""

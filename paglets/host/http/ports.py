@@ -30,6 +30,7 @@ from paglets.wire.bodies import (
     LeaseBody,
     LogBody,
     OutcomeBody,
+    RecordList,
     ReplyBody,
     TransferInfo,
     TransferList,
@@ -213,6 +214,15 @@ class Hosts(Protocol):
         """Return the newest generation of the host called `name`, this host included."""
 
 
+class Records(Protocol):
+    """What rides on the gossip."""
+
+    def list(
+        self, *, host: str | None, kind: str | None, after: str | None, limit: int
+    ) -> RecordList:
+        """Return a page of the records this host knows."""
+
+
 class Health(Protocol):
     """How this host is."""
 
@@ -248,5 +258,6 @@ class Ports:
     events: Events
     services: Services
     hosts: Hosts
+    records: Records
     health: Health
     mesh: MeshHandler

@@ -1,4 +1,4 @@
-"""`paglets service …` as a user has it, against real hosts."""
+"""`paglets service …` and what hosts tell of services, as a user has it, against real hosts."""
 
 import json
 import subprocess
@@ -15,8 +15,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def run(user: dict[str, str]) -> Run:
-    def command(*args: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "paglets", "service", *args]
+    def command(*args: str, group: str = "service") -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "paglets", group, *args]
         return subprocess.run(
             line, env=user, capture_output=True, text=True, timeout=60, check=False
         )
@@ -33,6 +33,13 @@ def test_a_service_is_listed_shown_and_called_from_a_shell(run: Run, make: Make)
     called = run("call", "splitter", "split", "text=5 6 7", "limit=2")
     assert json.loads(called.stdout) == {"words": ["5", "6"], "host": "beta"}
     assert json.loads(run("call", "splitter", "count", "--args", '{"text": "a b"}').stdout) == 2
+
+
+def test_what_hosts_have_told_of_a_service_is_shown_with_its_provider(run: Run, make: Make) -> None:
+    provider = make("Splitter", host="beta")
+    shown = run("records", "--host", "beta", "--kind", "service", "--json", group="mesh")
+    told = {record["key"]: record["value"] for record in json.loads(shown.stdout)}
+    assert told[f"splitter/1/{provider.agent_id}"][0] == ["split", "count"]
 
 
 @pytest.mark.parametrize(

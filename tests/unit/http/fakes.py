@@ -16,6 +16,7 @@ from paglets.host.http.gate import Gate
 from paglets.host.http.limits import HttpLimits
 from paglets.host.http.ports import Ports
 from paglets.host.http.server import HttpServer, TlsFiles
+from paglets.host.recordview import RecordView
 from paglets.model.errors import HostNotFoundError, PagletNotFoundError, ServiceNotFoundError
 from paglets.model.refs import HostRef, PagletProxyRef
 from paglets.model.transfer import PeerAddress
@@ -36,6 +37,7 @@ from paglets.testing.waiting import turn
 from paglets.wire import bodies
 from paglets.wire.hostcalls import LookupReply
 from paglets.wire.messages import WireMessage
+from tests.unit.runtime.fakes import FakeRecords
 
 
 class FakeHosts:
@@ -55,6 +57,9 @@ class FakeHosts:
 
     def by_id(self, host_id):
         return next((ref for ref in self.refs.values() if ref.host_id == host_id), None)
+
+    def self_ref(self):
+        return next(iter(self.refs.values()))
 
     async def wait_for_host(self, name, *, timeout):
         raise HostNotFoundError(name)
@@ -310,6 +315,7 @@ class HostSpec:
     limits: HttpLimits = field(default_factory=HttpLimits)
     identity: dict = field(default_factory=dict)
     hosts: FakeHosts | None = None
+    records: FakeRecords = field(default_factory=FakeRecords)
     tls: TlsFiles | None = None
 
 
@@ -327,6 +333,7 @@ async def serve(spec: HostSpec | None = None, **changes) -> AsyncIterator[Served
     access = Access(identity, keyring, clock=clock)
     others = {
         "transfers": transfers, "events": events, "services": FakeServices(), "hosts": hosts,
+        "records": RecordView(spec.records, hosts),
     }  # fmt: skip
     ports = Ports(**{port.name: others.get(port.name, runtime) for port in fields(Ports)})
     outward = PeerSession(keyring, sender=spec.host_id)

@@ -28,6 +28,7 @@ from paglets.wire import bodies
 from paglets.wire.hostcalls import LookupCall
 from paglets.wire.routes import ROUTES, Pool, Route
 from tests.unit.http.fakes import FakeHosts, client, raw, serve, transfer_info, until
+from tests.unit.runtime.fakes import FakeRecords
 
 
 def info(agent_id, host="alpha"):
@@ -161,6 +162,22 @@ async def test_hosts_are_listed(pair, entry):
     assert {ref.name for ref in (await entry.hosts()).hosts} == {"alpha", "beta", "gpu"}
     assert [ref.name for ref in (await entry.hosts({"tag": "big"})).hosts] == ["gpu"]
     assert "gpu" not in {ref.name for ref in (await entry.hosts({"online": "true"})).hosts}
+
+
+async def test_records_are_listed_in_pages_and_narrowed():
+    records = FakeRecords()
+    for number in range(3):
+        records.hear("paglet.x", HostRef("alpha", "u", host_id="h1"), str(number), b"1")
+    async with serve(records=records) as served, served.session() as session:
+        asking = client(session, served)
+        first = await asking.records({"limit": "2"})
+        assert [record.key for record in first.records] == ["0", "1"]
+        rest = await asking.records({"limit": "2", "after": first.next})
+        assert [(record.key, record.host_name) for record in rest.records] == [("2", "alpha")]
+        assert rest.next is None
+        assert (await asking.records({"kind": "load"})).records == ()
+        assert (await asking.records({"host": "beta"})).records == ()
+        assert len((await asking.records()).records) == 3
 
 
 async def test_services_are_asked_for_with_all_that_is_wanted(entry):

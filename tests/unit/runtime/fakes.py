@@ -68,6 +68,9 @@ class FakeRecords:
     def records(self, kind, prefix=""):
         return [told for told in self.others if told.kind == kind and told.key.startswith(prefix)]
 
+    def all_records(self):
+        return list(self.others)
+
     def record(self, host_id, kind, key=""):
         told = [r for r in self.others if (r.host_id, r.kind, r.key) == (host_id, kind, key)]
         return told[-1] if told else None
