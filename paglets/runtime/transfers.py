@@ -118,6 +118,14 @@ class Transfers:
                 f"{self._roster.me.name} has no transfer and no held paglet {transfer_id}",
                 transfer_id=transfer_id,
             )
+        if record is not None and record.transfer_id != paglet.row.transfer_id:
+            # An earlier one of a paglet that may be in doubt again, with somebody else.
+            raise LifecycleError(
+                f"transfer {transfer_id} is settled ({record.outcome}); if {paglet.agent_id} is "
+                f"held or in doubt now, `paglets transfer resolve {paglet.agent_id}` settles that",
+                agent_id=paglet.agent_id,
+                transfer_id=transfer_id,
+            )
         if record is None and paglet.row.transfer_id is not None:
             record = self._store.transfer(paglet.row.transfer_id)
         await self._apply(paglet, record, resume=action == "resume")
