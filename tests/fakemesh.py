@@ -25,7 +25,6 @@ from paglets.model.errors import (
     ClassNotAllowedError,
     ConflictError,
     HandlerError,
-    HostNotFoundError,
     PagletNotFoundError,
     ServiceNotFoundError,
     TransferNotFoundError,
@@ -42,6 +41,7 @@ from paglets.wire import bodies
 from paglets.wire.bodies import given
 from paglets.wire.hostcalls import LookupReply
 from paglets.wire.messages import decode_message
+from tests.unit.http.fakes import FakeHosts
 from tests.unit.runtime.fakes import FakeRecords
 
 CLASS = "tour:Tour"
@@ -58,28 +58,6 @@ TEXT_SCHEMA = {
     },
 }
 """Of every request and reply of a fake service."""
-
-
-class FakeHosts:
-    """The hosts of the mesh; all of them see the same."""
-
-    def __init__(self) -> None:
-        self.refs: dict[str, HostRef] = {}
-
-    def self_ref(self):
-        return self.refs["alpha"]
-
-    def hosts(self):
-        return tuple(self.refs.values())
-
-    def lookup(self, name):
-        return self.refs.get(name)
-
-    def by_id(self, host_id):
-        return next((ref for ref in self.refs.values() if ref.host_id == host_id), None)
-
-    async def wait_for_host(self, name, *, timeout):
-        raise HostNotFoundError(name)
 
 
 class FakeRuntime:

@@ -53,13 +53,18 @@ def start_orphan() -> tuple[subprocess.Popen[bytes], ProcessIdentity]:
     return child, ProcessIdentity(child.pid, start, boot_id())
 
 
+def write_children(path: Path, *identities: ProcessIdentity) -> None:
+    listing = ChildrenList(path)
+    for identity in identities:
+        listing.add(identity)
+    listing.close()
+
+
 def test_a_starting_host_ends_what_the_last_run_left(tmp_path: Path) -> None:
     path = tmp_path / "children"
     child, identity = start_orphan()
     with child:
-        listing = ChildrenList(path)
-        listing.add(identity)
-        listing.close()
+        write_children(path, identity)
         report = end_orphans(path, timeout=5)
         assert report.ended == (identity,)
         assert report.alive == ()
@@ -71,10 +76,11 @@ def test_a_process_with_a_reused_pid_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "children"
     child, identity = start_orphan()
     with child:
-        listing = ChildrenList(path)
-        listing.add(ProcessIdentity(identity.pid, "1", identity.boot_id))
-        listing.add(ProcessIdentity(identity.pid, identity.start, "another-boot"))
-        listing.close()
+        write_children(
+            path,
+            ProcessIdentity(identity.pid, "1", identity.boot_id),
+            ProcessIdentity(identity.pid, identity.start, "another-boot"),
+        )
         report = end_orphans(path, timeout=5)
         assert report.ended == report.alive == ()
         assert child.poll() is None
@@ -85,9 +91,7 @@ def test_a_process_that_does_not_go_is_told_and_stays_listed(tmp_path: Path) -> 
     path = tmp_path / "children"
     child, identity = start_orphan()
     with child:
-        listing = ChildrenList(path)
-        listing.add(identity)
-        listing.close()
+        write_children(path, identity)
         report = end_orphans(path, timeout=0)
         assert report.alive == (identity,)
         assert read_children(path) == [identity]

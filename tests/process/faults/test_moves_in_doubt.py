@@ -183,8 +183,28 @@ def test_an_operator_who_drops_leaves_it_to_the_target(mesh: LocalMesh, scene: S
     assert_exactly_one(mesh, scene.proxy.agent_id, {"test": [1]}, at="beta")
 
 
-def _copy(data: Path, to: Path) -> None:
-    shutil.copytree(data, to, ignore=shutil.ignore_patterns("*.sock", "lock"))
+def _keep_copy(host: LocalHost, to: Path) -> None:
+    """Copy a host's folder while the host is down, as a backup does."""
+    host.stop()
+    shutil.copytree(host.settings.data, to, ignore=shutil.ignore_patterns("*.sock", "lock"))
+    host.start()
+
+
+def _restore(host: LocalHost, copy: Path) -> None:
+    """Start a host on a copy of its folder instead of the folder."""
+    host.stop()
+    shutil.rmtree(host.settings.data)
+    shutil.move(copy, host.settings.data)
+    host.start()
+
+
+def _wait_status(mesh: LocalMesh, host: LocalHost, agent_id: str, status: PagletStatus) -> None:
+    wait_until(
+        lambda: host.statuses().get(agent_id) == status,
+        timeout=PATIENCE,
+        what=f"the copy on {host.name} is {status}",
+        story=lambda: story(mesh, agent_id),
+    )
 
 
 def test_a_restored_copy_of_a_paglet_that_has_left_is_fenced_and_reported(
@@ -192,26 +212,16 @@ def test_a_restored_copy_of_a_paglet_that_has_left_is_fenced_and_reported(
 ) -> None:
     alpha, agent_id = scene.alpha, scene.proxy.agent_id
     old = mesh.folder / "alpha-as-it-was"
-    alpha.stop()
-    _copy(alpha.settings.data, old)
-    alpha.start()
+    _keep_copy(alpha, old)
     mesh.wait_converged()
     scene.go()
     scene.wait()
     assert settle(mesh, agent_id) == "beta"
     put(mesh.client("beta").proxy(agent_id, "beta"), 2)
-    alpha.stop()
 
-    shutil.rmtree(alpha.settings.data)
-    shutil.move(old, alpha.settings.data)
-    alpha.start()
+    _restore(alpha, old)
 
-    wait_until(
-        lambda: alpha.statuses().get(agent_id) == PagletStatus.MOVED,
-        timeout=PATIENCE,
-        what="the old copy is fenced",
-        story=lambda: story(mesh, agent_id),
-    )
+    _wait_status(mesh, alpha, agent_id, PagletStatus.MOVED)
     assert alpha.observer.events(kind="fenced", agent_id=agent_id)
     assert_exactly_one(mesh, agent_id, {"test": [1, 2]}, at="beta")
 
@@ -221,22 +231,13 @@ def test_a_restored_folder_holds_what_only_it_has_until_an_operator_resumes_it(
 ) -> None:
     alpha, agent_id = scene.alpha, scene.proxy.agent_id
     old = mesh.folder / "alpha-rolled-back"
-    alpha.stop()
-    _copy(alpha.settings.data, old)
-    alpha.start()
+    _keep_copy(alpha, old)
     mesh.wait_converged()
     put(mesh.client("gamma").proxy(agent_id), 2, retry_for=PATIENCE)
-    alpha.stop()
 
-    shutil.rmtree(alpha.settings.data)
-    shutil.move(old, alpha.settings.data)
-    alpha.start()
-    wait_until(
-        lambda: alpha.statuses().get(agent_id) == PagletStatus.HELD,
-        timeout=PATIENCE,
-        what="the restored copy is held",
-        story=lambda: story(mesh, agent_id),
-    )
+    _restore(alpha, old)
+
+    _wait_status(mesh, alpha, agent_id, PagletStatus.HELD)
     assert alpha.observer.events(kind="held", agent_id=agent_id)
 
     _resolve(alpha, agent_id, "resume")
