@@ -153,12 +153,7 @@ def test_an_operator_who_resumes_stops_the_copy_that_the_target_had_accepted(
     put(mesh.client("alpha").proxy(scene.proxy.agent_id, "alpha"), 2, retry_for=PATIENCE)
     mesh.heal()
 
-    wait_until(
-        lambda: scene.beta.statuses().get(scene.proxy.agent_id) == PagletStatus.MOVED,
-        timeout=PATIENCE,
-        what="beta's copy is fenced",
-        story=lambda: story(mesh, scene.proxy.agent_id),
-    )
+    _wait_status(mesh, scene.beta, scene.proxy.agent_id, PagletStatus.MOVED)
     assert scene.beta.observer.events(kind="fenced", agent_id=scene.proxy.agent_id)
     assert_exactly_one(mesh, scene.proxy.agent_id, {"test": [1, 2]}, at="alpha")
 
