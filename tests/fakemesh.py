@@ -37,7 +37,7 @@ from paglets.remote.peers import HttpPeerCalls
 from paglets.remote.session import PeerSession
 from paglets.runtime.choice import matching, why_not
 from paglets.testing.waiting import wait_until_async
-from paglets.wire import bodies
+from paglets.wire import bodies, hostbodies
 from paglets.wire.bodies import given
 from paglets.wire.hostcalls import LookupReply
 from paglets.wire.messages import decode_message
@@ -78,7 +78,7 @@ class FakeRuntime:
         """By id of a paglet, what it says to a message of a kind with these arguments."""
         self.printed = ["one", "two"]
         self.transfers: list[bodies.TransferInfo] = []
-        self.log: list[bodies.EventBody] = []
+        self.log: list[hostbodies.EventBody] = []
         self.services: list[bodies.ServiceBody] = []
         self.leases: dict[str, float] = {}
         """Seconds of each lease that is held here, by its id."""
@@ -252,7 +252,7 @@ class FakeEvents:
     def read(self, *, after, kind, agent_id, level, limit):
         later = [event for event in self.runtime.log if event.sequence > after]
         found = tuple(event for event in later if kind in {None, event.kind})[:limit]
-        return bodies.EventList(events=found, next=later[-1].sequence if later else after)
+        return hostbodies.EventList(events=found, next=later[-1].sequence if later else after)
 
     async def wait(self, after, timeout):
         log = self.runtime.log
@@ -348,7 +348,7 @@ class FakeMesh:
     def add_event(self, runtime: FakeRuntime, kind: str, **more) -> None:
         sequence = len(runtime.log) + 1
         runtime.log.append(
-            bodies.EventBody(
+            hostbodies.EventBody(
                 sequence=sequence, time=time.time(), kind=kind, host_name=runtime.name, **more
             )
         )

@@ -9,7 +9,7 @@ from paglets.cli.asking import ask
 from paglets.cli.options import Common, common, host_option
 from paglets.cli.output import clock_text, print_json, say, short_id
 from paglets.model.errors import PagletsError
-from paglets.wire.bodies import EventBody, EventList
+from paglets.wire.hostbodies import EventBody, EventList
 
 if TYPE_CHECKING:
     from paglets.remote.client import HostClient

@@ -16,7 +16,7 @@ from paglets.runtime.ports import PeerHosts
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import Roster
 from paglets.store.store import Store
-from paglets.wire.bodies import EventBody, EventList, HealthBody
+from paglets.wire.hostbodies import EventBody, EventList, HealthBody
 
 
 class EventView:

@@ -20,7 +20,7 @@ from paglets.model.refs import PagletProxyRef
 from paglets.remote.endpoint import Endpoint, Query, decode_answer, limited
 from paglets.remote.session import PeerSession
 from paglets.remote.sse import read_events
-from paglets.wire import bodies
+from paglets.wire import bodies, hostbodies
 from paglets.wire.hostcalls import LookupCall
 from paglets.wire.messages import patch_message
 
@@ -66,10 +66,10 @@ class HostClient:
         """Return a client of the host called `name`, reached through this one, one hop."""
         return HostClient(self._endpoint.on_host(name))
 
-    async def health(self, *, timeout: float = 10.0) -> bodies.HealthBody:
+    async def health(self, *, timeout: float = 10.0) -> hostbodies.HealthBody:
         """Return how the host is."""
         return await self._endpoint.get(
-            self._endpoint.call("health", timeout=timeout), bodies.HealthBody
+            self._endpoint.call("health", timeout=timeout), hostbodies.HealthBody
         )
 
     async def hosts(self, query: Query | None = None, *, timeout: float = 10.0) -> bodies.HostList:
@@ -102,14 +102,14 @@ class HostClient:
 
     async def events(
         self, query: Query | None = None, *, timeout: float = 10.0
-    ) -> bodies.EventList:
+    ) -> hostbodies.EventList:
         """Return events of the host, or with `scope=mesh` of all hosts by time."""
         call = self._endpoint.call("events", query=query, timeout=timeout)
-        return await self._endpoint.get(call, bodies.EventList)
+        return await self._endpoint.get(call, hostbodies.EventList)
 
     async def follow_events(
         self, query: Query | None = None, *, timeout: float
-    ) -> AsyncGenerator[bodies.EventList, None]:
+    ) -> AsyncGenerator[hostbodies.EventList, None]:
         """Yield events as they happen, each batch with the number `missed` before it.
 
         Args:

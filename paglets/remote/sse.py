@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 import aiohttp
 import msgspec
 
-from paglets.wire.bodies import EventBody, EventList
+from paglets.wire.hostbodies import EventBody, EventList
 
 GAP = "gap"
 """Event that tells a reader how many it missed."""

@@ -17,8 +17,9 @@ from paglets.runtime.roster import LocalPaglet, Roster
 from paglets.runtime.services import Services
 from paglets.runtime.targets import Targets
 from paglets.wire import hostcalls as ops
-from paglets.wire.bodies import AgentInfo, EventBody
+from paglets.wire.bodies import AgentInfo
 from paglets.wire.calls import HostCall
+from paglets.wire.hostbodies import EventBody
 
 _REMOTE_TIMEOUT = 30.0
 """Seconds another host has to answer a question about a paglet of its own."""

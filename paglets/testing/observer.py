@@ -9,7 +9,8 @@ from paglets.connect.loop import LoopThread
 from paglets.model.enums import PagletStatus
 from paglets.remote.client import HostClient
 from paglets.remote.session import PeerSession
-from paglets.wire.bodies import AgentInfo, EventBody, HealthBody, ServiceBody, TransferInfo
+from paglets.wire.bodies import AgentInfo, ServiceBody, TransferInfo
+from paglets.wire.hostbodies import EventBody, HealthBody
 
 T = TypeVar("T")
 _PATIENCE = 15.0

@@ -1,7 +1,8 @@
 """Bodies of the HTTP API, in and out. JSON; times in Unix seconds, lengths in bytes.
 
 `wire/routes.py` says which route takes and gives which; the OpenAPI document is generated from
-both, so docstrings and field names here are what users read there.
+both, so docstrings and field names here are what users read there. What a host tells of itself is
+in `wire/hostbodies.py`.
 """
 
 import msgspec
@@ -308,30 +309,6 @@ class RecordList(Body, frozen=True, kw_only=True):
     next: str | None = None
 
 
-class EventBody(Body, frozen=True, kw_only=True):
-    """A ContextEvent."""
-
-    sequence: int
-    time: float
-    kind: str
-    host_name: str
-    agent_id: str | None = None
-    level: str = "info"
-    text: str = ""
-    detail: dict[str, object] = {}
-
-
-class EventList(Body, frozen=True, kw_only=True):
-    """Events of one host in order, or of several hosts by time."""
-
-    events: tuple[EventBody, ...]
-    next: int = 0
-    """Pass as `after` to go on."""
-    missed: int = 0
-    """Events that were dropped between `after` and the first one here."""
-    unreachable: tuple[str, ...] = ()
-
-
 class ServiceBody(Body, frozen=True, kw_only=True):
     """A ServiceRecord: who provides what, and where."""
 
@@ -378,34 +355,6 @@ class ContractList(Body, frozen=True, kw_only=True):
     """The contracts of one name that a host provides itself, by version."""
 
     contracts: tuple[ContractBody, ...]
-
-
-class HealthBody(Body, frozen=True, kw_only=True):
-    """How a host is."""
-
-    name: str
-    host_id: str
-    url: str
-    bind: str
-    version: str
-    code_version: str
-    generation: int
-    boots: int
-    key_id: str | None
-    started_at: float
-    status: str
-    """`starting`, `ready`, `draining` or `stopping`."""
-    active: int = 0
-    inactive: int = 0
-    in_doubt: int = 0
-    crashed: int = 0
-    paglet_limit: int = 0
-    """Active paglets that open files and memory allow."""
-    warnings: tuple[str, ...] = ()
-    """Each a sentence with the next step."""
-    pid: int = 0
-    time: float = 0.0
-    """The host's clock, Unix seconds."""
 
 
 class LogBody(Body, frozen=True, kw_only=True):

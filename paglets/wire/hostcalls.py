@@ -12,8 +12,9 @@ from paglets.model.enums import ServiceScope
 from paglets.model.manifest import OperationManifest
 from paglets.model.refs import HostRef, PagletProxyRef
 from paglets.model.transfer import TransferTicket
-from paglets.wire.bodies import AgentInfo, EventBody, ServiceBody
+from paglets.wire.bodies import AgentInfo, ServiceBody
 from paglets.wire.calls import Departure, Snapshot
+from paglets.wire.hostbodies import EventBody
 from paglets.wire.policies import PolicyBody
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from paglets.wire import bodies
+from paglets.wire import bodies, hostbodies
 from paglets.wire.messages import WireMessage
 
 
@@ -54,7 +54,7 @@ _KEYED = (("Idempotency-Key", "Header. The same key gives the outcome of the fir
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/livez", "livez", "Answers while the loop turns.", pool=Pool.OPEN),
     Route("GET", "/readyz", "readyz", "Answers 200 once API and store are up.", pool=Pool.OPEN),
-    Route("GET", "/health", "health", "How this host is.", response=bodies.HealthBody),
+    Route("GET", "/health", "health", "How this host is.", response=hostbodies.HealthBody),
     Route("GET", "/openapi.json", "openapi", "This API as OpenAPI 3.1."),
     Route(
         "GET",
@@ -93,7 +93,7 @@ ROUTES: tuple[Route, ...] = (
         "/events",
         "events",
         "The event log, as JSON or (Accept: text/event-stream) SSE.",
-        response=bodies.EventList,
+        response=hostbodies.EventList,
         query=(
             ("after", "Sequence number to go on from."),
             ("kind", "Only this kind."),

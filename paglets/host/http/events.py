@@ -10,7 +10,7 @@ from paglets.host.http.routing import Handler
 from paglets.model.errors import InvalidRequestError
 from paglets.remote.signing import STREAM
 from paglets.remote.sse import KEEPALIVE, encode_events
-from paglets.wire.bodies import EventList
+from paglets.wire.hostbodies import EventList
 
 LEVELS = ("debug", "info", "warning", "error")
 SSE = "text/event-stream"

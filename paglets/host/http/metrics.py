@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from paglets.host.http.asked import ApiAnswer
 from paglets.host.http.tally import Tally
 from paglets.model.errors import UnavailableError
-from paglets.wire.bodies import HealthBody
 from paglets.wire.failures import error_body
+from paglets.wire.hostbodies import HealthBody
 
 try:
     from prometheus_client import CollectorRegistry, generate_latest

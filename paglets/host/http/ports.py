@@ -22,10 +22,8 @@ from paglets.wire.bodies import (
     ContractList,
     CreateBody,
     DrainAnswer,
-    EventList,
     FenceAnswer,
     FenceBody,
-    HealthBody,
     LeaseAnswer,
     LeaseBody,
     LogBody,
@@ -36,6 +34,7 @@ from paglets.wire.bodies import (
     TransferList,
 )
 from paglets.wire.envelope import EnvelopeHeader
+from paglets.wire.hostbodies import EventList, HealthBody
 from paglets.wire.hostcalls import LookupCall, LookupReply
 
 

@@ -11,7 +11,7 @@ from paglets.model.errors import PagletCrashedError, PagletsError
 from paglets.model.message import Message
 from paglets.testing.localmesh import LocalMesh
 from paglets.testing.waiting import wait_until
-from paglets.wire.bodies import EventBody
+from paglets.wire.hostbodies import EventBody
 from tests.process.lifecycle.stage import PATIENCE
 
 Make = Callable[..., PagletProxy]

@@ -20,7 +20,8 @@ from paglets.agent.mesh import Mesh
 from paglets.agent.port import Operation
 from paglets.agent.proxies import Proxies
 from paglets.agent.services import Services
-from paglets.wire.bodies import AgentInfo, EventBody, ServiceBody
+from paglets.wire.bodies import AgentInfo, ServiceBody
+from paglets.wire.hostbodies import EventBody
 from paglets.wire.hostcalls import (
     OPERATIONS,
     Empty,

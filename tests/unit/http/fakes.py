@@ -34,7 +34,7 @@ from paglets.remote.signing import (
 )
 from paglets.remote.transfers import TransferClient
 from paglets.testing.waiting import turn
-from paglets.wire import bodies
+from paglets.wire import bodies, hostbodies
 from paglets.wire.hostcalls import LookupReply
 from paglets.wire.messages import WireMessage
 from tests.unit.runtime.fakes import FakeRecords
@@ -71,7 +71,7 @@ class FakeRuntime:
     def __init__(self) -> None:
         self.calls: list[tuple] = []
         self.agents: dict[str, bodies.AgentInfo] = {}
-        self.events: list[bodies.EventBody] = []
+        self.events: list[hostbodies.EventBody] = []
         self.first_event = 1
         self.changed = asyncio.Event()
         self.fail: Exception | None = None
@@ -180,7 +180,7 @@ class FakeRuntime:
         return b"answer to " + body
 
     def health(self):
-        return bodies.HealthBody(
+        return hostbodies.HealthBody(
             name="alpha", host_id="h1", url="", bind="127.0.0.1", version="0", code_version="v",
             generation=7, boots=1, key_id=None, started_at=0.0, status="ready", active=3,
         )  # fmt: skip
@@ -203,14 +203,14 @@ class FakeEvents:
     """A bounded log: `first` is the oldest event that is still there."""
 
     def __init__(self) -> None:
-        self.log: list[bodies.EventBody] = []
+        self.log: list[hostbodies.EventBody] = []
         self.first = 1
         self.changed = asyncio.Event()
 
     def add(self, kind="create", **fields) -> None:
         sequence = self.first + len(self.log)
         self.log.append(
-            bodies.EventBody(
+            hostbodies.EventBody(
                 sequence=sequence, time=float(sequence), kind=kind, host_name="alpha", **fields
             )
         )
@@ -226,7 +226,7 @@ class FakeEvents:
         found = [event for event in self.log if event.sequence > after][:limit]
         last = found[-1].sequence if found else max(after, self.first - 1)
         chosen = tuple(event for event in found if kind in {None, event.kind})
-        return bodies.EventList(events=chosen, next=last, missed=missed)
+        return hostbodies.EventList(events=chosen, next=last, missed=missed)
 
     async def wait(self, after, timeout):
         if self.first + len(self.log) - 1 > after:

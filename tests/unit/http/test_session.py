@@ -26,7 +26,7 @@ from paglets.remote.session import ConnectionLimits, PeerSession
 from paglets.remote.signing import body_digest
 from paglets.remote.sse import encode_events
 from paglets.remote.urls import UrlPolicy
-from paglets.wire import bodies
+from paglets.wire import bodies, hostbodies
 from tests.unit.http.fakes import client, serve
 from tests.unit.http.test_transfers import envelope, split
 
@@ -272,8 +272,11 @@ async def test_clients_of_all_hosts_can_be_made():
 
 
 def test_event_kinds_cannot_break_out_of_their_line():
-    event = bodies.EventBody(sequence=1, time=0.0, kind="a\ndata: x\r\n", host_name="alpha")
-    assert encode_events(bodies.EventList(events=(event,))).split(b"\n")[1] == b"event: a data: x  "
+    event = hostbodies.EventBody(sequence=1, time=0.0, kind="a\ndata: x\r\n", host_name="alpha")
+    assert (
+        encode_events(hostbodies.EventList(events=(event,))).split(b"\n")[1]
+        == b"event: a data: x  "
+    )
 
 
 @pytest.fixture
