@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from paglets.model.enums import Priority
+from paglets.model.errors import DeadlineError
 from paglets.model.message import Message
 from paglets.testing.localhost import free_ports
 from paglets.testing.localmesh import LocalMesh
@@ -158,3 +159,16 @@ def test_a_host_nobody_reaches_at_what_it_advertises_says_so_until_they_do(
     beta.restart(advertise=None)
     mesh.wait_converged()
     assert beta.observer.health().warnings == ()
+
+
+def test_a_failpoint_is_waited_for_in_the_run_in_which_it_was_armed(mesh: LocalMesh) -> None:
+    alpha = mesh["alpha"]
+    for _ in range(2):
+        alpha.restart(failpoints="create.after_commit=pause:0*1")
+        with pytest.raises(DeadlineError, match=r"alpha hits create\.after_commit"):
+            alpha.wait_failpoint("create.after_commit", timeout=0.1)
+        proxy = wanderer(mesh)
+        alpha.wait_failpoint("create.after_commit", timeout=PATIENCE)
+        proxy.dispose()
+    alpha.restart()
+    mesh.wait_converged()
