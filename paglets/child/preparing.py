@@ -18,7 +18,7 @@ from paglets.wire.calls import decode_to_host, encode_call
 from paglets.wire.frames import FrameDecoder, encode_frame
 
 SAMPLE = "paglets.child.sample:Sample"
-"""By name, as it is to be imported in the spare and not before."""
+"""By name, as any class is loaded. The forkserver has imported it, see `warming.py`."""
 
 _ANSWERS = (calls.Loaded, calls.HookDone, calls.Quiesced)
 _ROOM = 64 * 1024

@@ -1,6 +1,6 @@
 """A paglet of no use, that a spare process loads and lets go: see `preparing.py`.
 
-It has one of each thing that most paglets have, and is imported by nothing else.
+It has one of each thing that most paglets have.
 """
 
 from dataclasses import dataclass, field

@@ -7,6 +7,7 @@ is left out, or unfit, is made by whoever needs it, who is told what is wrong wi
 """
 
 import contextlib
+import importlib
 import sys
 from dataclasses import is_dataclass
 
@@ -15,14 +16,22 @@ from paglets.agent.introspection import make_manifest
 from paglets.agent.paglet import Paglet
 from paglets.agent.servicecalls import warm_operation
 from paglets.child.events import warm_events
+from paglets.child.preparing import SAMPLE
 from paglets.wire.hostcalls import warm_replies
 from paglets.wire.jsonvalues import warm_type
 
 
 def warm() -> None:
-    """Describe what hosts say to paglets of all kinds."""
+    """Describe what hosts say to paglets of all kinds, and import the sample of spare processes.
+
+    Importing takes 1.5 MiB of the process that does it. So only those do it that import a class of
+    their own; the sample would make every spare pay for it, and every paglet of a preloaded class.
+    """
     warm_replies()
     warm_events()
+    sample = SAMPLE.partition(":")[0]
+    importlib.import_module(sample)
+    examine(sample)
 
 
 def examine(module: str) -> None:

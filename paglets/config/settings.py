@@ -117,7 +117,7 @@ class HostSettings:
     """Modules the forkserver imports once, for quick starts."""
     spare_processes: int = 2
     """Processes forked ahead of their use. More shorten starts that come close together, each at
-    some 5 MiB; 0: each start waits for its fork. Of two or more, one imports the class started
+    some 4 MiB; 0: each start waits for its fork. Of two or more, one imports the class started
     last ahead of its next start. None with `spawn`."""
     environment: tuple[str, ...] = ()
     """Names of variables children may see, beside the usual ones."""

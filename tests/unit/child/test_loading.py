@@ -73,6 +73,11 @@ def test_what_hosts_say_is_described_before_the_first_fork():
     assert all(map(is_described, events._TYPES.values()))
 
 
+def test_the_sample_of_spares_is_imported_before_the_first_fork():
+    warm()
+    assert sys.modules["paglets.child.sample"].Sample in introspection._manifests
+
+
 def is_described(cls: type) -> bool:
     """Whether msgspec keeps what it made of a dataclass, or of a Struct."""
     return hasattr(cls, "__msgspec_cache__") or issubclass(cls, msgspec.Struct)
