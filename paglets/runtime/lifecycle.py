@@ -297,18 +297,27 @@ def decide_outcome(
         return Settled((settle,), None, resumes=False, is_late=True)
     expect = Expect(row.status, row.epoch)
     if not refused:
-        moved = replace(
-            row,
-            status=PagletStatus.MOVED,
-            envelope=None,
-            files=(),
-            state=Blob.inline(b""),
-            changed_at=now,
-        )
+        moved = _tombstone(row, now)
         return Settled((settle, PutRow(moved, expect)), moved, resumes=False)
     if row.status is PagletStatus.CLONING:
         return Settled((settle, DeleteRow(row.agent_id, expect)), None, resumes=False)
-    back = replace(
+    back = _at_home_again(row, resting, now)
+    return Settled((settle, PutRow(back, expect)), back, resumes=True)
+
+
+def _tombstone(row: PagletRow, now: float) -> PagletRow:
+    return replace(
+        row,
+        status=PagletStatus.MOVED,
+        envelope=None,
+        files=(),
+        state=Blob.inline(b""),
+        changed_at=now,
+    )
+
+
+def _at_home_again(row: PagletRow, resting: PagletStatus, now: float) -> PagletRow:
+    return replace(
         row,
         status=resting,
         transfer_id=None,
@@ -317,4 +326,3 @@ def decide_outcome(
         files=(),
         changed_at=now,
     )
-    return Settled((settle, PutRow(back, expect)), back, resumes=True)
