@@ -44,11 +44,12 @@ async def repeat(
         try:
             return await attempt(number, max(deadline - loop.time(), 0.001))
         except PagletsError as error:
+            wait = max(pause, _retry_after(error))
+            is_over = not is_worth_repeating(error) or loop.time() + wait >= deadline
             was_reached |= may_have_been_done(error)
             if was_reached and isinstance(error, HostUnreachableError):
                 error.detail["connected"] = True
-            wait = max(pause, _retry_after(error))
-            if not is_worth_repeating(error) or loop.time() + wait >= deadline:
+            if is_over:
                 raise
         await asyncio.sleep(wait)
         pause, number = min(pause * 2, LAST_PAUSE), number + 1

@@ -64,7 +64,7 @@ async def test_retry_after_is_obeyed(monkeypatch):
 
 
 async def test_a_call_that_once_reached_a_host_may_have_been_done_whatever_comes_after(monkeypatch):
-    PassingTime(monkeypatch)
+    passing = PassingTime(monkeypatch)
     errors = [HostUnreachableError("reset", connected=True)]
 
     async def attempt(_number: int, _left: float) -> None:
@@ -73,6 +73,8 @@ async def test_a_call_that_once_reached_a_host_may_have_been_done_whatever_comes
     with pytest.raises(HostUnreachableError, match="refused") as caught:
         await repeat(attempt, seconds=30.0, is_worth_repeating=may_have_been_done)
     assert caught.value.detail["connected"] is True
+    # The last word decides whether it is asked again: nobody is there.
+    assert passing.pauses == [FIRST_PAUSE]
 
 
 async def test_an_error_that_will_not_change_is_raised_at_once():
