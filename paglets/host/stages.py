@@ -40,7 +40,8 @@ from paglets.model.errors import PagletsError, UnavailableError
 from paglets.model.refs import HostRef
 from paglets.remote.mesh_transport import HttpMeshTransport
 from paglets.remote.peers import HttpPeerCalls
-from paglets.remote.session import ConnectionLimits, PeerSession
+from paglets.remote.session import PeerSession
+from paglets.remote.sockets import ConnectionLimits
 from paglets.remote.urls import UrlPolicy
 from paglets.runtime.recorder import Recorder
 from paglets.runtime.roster import Roster
@@ -62,7 +63,7 @@ _HTTP_GRACE = 1.0
 """Seconds for requests under way when the host stops."""
 _FACTORY_TIMEOUT = 2.0
 """Seconds for the last processes to be gone when the host stops."""
-_CONTROL = ConnectionLimits(per_host=16)
+_CONTROL = ConnectionLimits(per_host=16, silence=None)
 """For transfers: few to one host, so that a large envelope does not wait behind many."""
 _GOSSIP = ConnectionLimits(keepalive=35.0)
 """For the mesh: two rounds of probes of 16 hosts, so that these find their connections again."""

@@ -4,7 +4,7 @@ An answer without the HMAC of a key we share is no answer: whoever sent it, it i
 the host had not been reached. Used by `remote/session.py`.
 """
 
-import errno
+import os
 from dataclasses import dataclass
 
 import aiohttp
@@ -61,16 +61,21 @@ def why_silent(error: Exception, *, timeout: float) -> str:
     match error:
         case aiohttp.ConnectionTimeoutError():
             return "it did not take a connection in time"
-        case aiohttp.ClientConnectorError() if error.os_error.errno == errno.ECONNREFUSED:
-            return "connection refused"
         case aiohttp.ClientConnectorError():
-            return error.os_error.strerror or str(error)
+            return _told_by_system(error.os_error)
         case aiohttp.ClientError():
             return str(error) or type(error).__name__
         case TimeoutError():
             return f"nothing came within {timeout:g} s"
         case _:
             return str(error) or type(error).__name__
+
+
+def _told_by_system(error: OSError) -> str:
+    text = error.strerror or str(error)
+    if error.errno and text.startswith("Connect call failed"):  # asyncio's, which hides the reason
+        return os.strerror(error.errno).lower()
+    return text
 
 
 def verify_mark(

@@ -42,6 +42,7 @@ from paglets.remote.signing import (
     RequestLine,
     body_digest,
 )
+from paglets.remote.sockets import ConnectionLimits
 from paglets.remote.urls import CheckedResolver, UrlPolicy, authority_of, parse_url
 from paglets.wire.failures import parse_error_body
 
@@ -98,20 +99,6 @@ class OpenAnswer:
     headers: Mapping[str, str]
     content: aiohttp.StreamReader
     """Whoever reads it all compares its digest with `mark.digest`, unless that is `stream`."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """Bounds on the connections of one session. Calls beyond them wait while their time lasts."""
-
-    total: int = 512
-    per_host: int = 128
-    timeout: float = 5.0
-    """Seconds to find the addresses of a name, and to connect to each: a host that is down is
-    noticed after as long."""
-    keepalive: float = 10.0
-    """Seconds an idle connection stays; less than the server's 45, so it never closes first.
-    Longer spares connections that are used seldom, each holds a file at both ends."""
 
 
 class _Alive(msgspec.Struct):
@@ -360,6 +347,7 @@ class PeerSession:
                     keepalive_timeout=self._connections.keepalive,
                     use_dns_cache=False,
                     resolver=self._resolver,
+                    socket_factory=self._connections.make_socket,
                     ssl=self._ssl if self._ssl is not None else True,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),

@@ -12,7 +12,7 @@ from paglets.model.errors import (
     InvalidRequestError,
     UnavailableError,
 )
-from paglets.remote.session import ConnectionLimits
+from paglets.remote.sockets import ConnectionLimits
 from paglets.wire import bodies
 from paglets.wire.messages import WireMessage, encode_message
 from paglets.wire.routes import Pool

@@ -22,8 +22,9 @@ from paglets.remote.client import HostClient
 from paglets.remote.endpoint import Endpoint, limited
 from paglets.remote.mesh_transport import HttpMeshTransport
 from paglets.remote.peers import HttpPeerCalls
-from paglets.remote.session import ConnectionLimits, PeerSession
+from paglets.remote.session import PeerSession
 from paglets.remote.signing import body_digest
+from paglets.remote.sockets import ConnectionLimits
 from paglets.remote.sse import encode_events
 from paglets.remote.urls import UrlPolicy
 from paglets.wire import bodies, hostbodies
@@ -207,6 +208,20 @@ async def test_a_host_that_takes_no_connection_is_given_up_long_before_the_call_
                 with pytest.raises(HostUnreachableError, match="take a connection") as caught:
                     await host.health(timeout=3600.0)
     assert caught.value.detail["connected"] is False
+
+
+async def test_connections_end_when_the_other_kernel_is_silent_unless_bodies_may_pause():
+    async with serve() as served:
+        address = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", served.port))
+        for silence, is_watched in ((6.0, True), (None, False)):
+            limits = ConnectionLimits(silence=silence)
+            with limits.make_socket(address) as made:
+                assert bool(made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)) is is_watched
+                if hasattr(socket, "TCP_USER_TIMEOUT"):
+                    told = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+                    assert told == (6000 if is_watched else 0)
+            async with served.session(connections=limits) as session:
+                assert (await client(session, served).health()).name == "alpha"
 
 
 async def test_an_answer_over_its_limit_is_not_read():
