@@ -8,7 +8,7 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import msgspec
 
@@ -92,6 +92,10 @@ class MeshEnd:
     async def handle(self, path: str, body: bytes, *, sender_host_id: str) -> bytes:
         """Answer an exchange; without a key nobody is proven to be anybody."""
         return await self._mesh.handle(path, body, sender_host_id=sender_host_id or None)
+
+    def counts(self) -> dict[str, int]:
+        """Return what the mesh has counted since the start; see `MeshStatistics`."""
+        return asdict(self._mesh.statistics)
 
 
 class Membership:

@@ -1,4 +1,4 @@
-"""Counters of one host's mesh, read by simulations and benchmarks. Values only."""
+"""Counters of one host's mesh, for `/metrics`, simulations and benchmarks. Values only."""
 
 from dataclasses import dataclass
 

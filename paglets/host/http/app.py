@@ -55,7 +55,7 @@ def build_gate(ports: Ports, access: Access, outward: Outward) -> Gate:
     tally, stopping = Tally(), asyncio.Event()
     handlers: dict[str, Handler] = {}
     for routes in (
-        HealthRoutes(ports.health, access.key_id, tally),
+        HealthRoutes(ports.health, access.key_id, tally, ports.mesh),
         OpenApiRoutes(ROUTES),
         HostRoutes(ports.hosts, ports.records, ports.services),
         EventRoutes(ports.events, fan_out, stopping),

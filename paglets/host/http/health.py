@@ -4,7 +4,7 @@ import msgspec
 
 from paglets.host.http.asked import Answer, ApiRequest, json_answer
 from paglets.host.http.metrics import exposition
-from paglets.host.http.ports import Health
+from paglets.host.http.ports import Health, MeshHandler
 from paglets.host.http.routing import Handler
 from paglets.host.http.tally import Tally
 
@@ -24,10 +24,12 @@ class HealthRoutes:
         health: Where it is known.
         key_id: Id of the key that signs.
         tally: Answers so far.
+        mesh: What counts exchanges with other hosts.
     """
 
-    def __init__(self, health: Health, key_id: str | None, tally: Tally) -> None:
+    def __init__(self, health: Health, key_id: str | None, tally: Tally, mesh: MeshHandler) -> None:
         self._health = health
+        self._mesh = mesh
         self._key_id = key_id
         self._tally = tally
 
@@ -54,5 +56,5 @@ class HealthRoutes:
         return json_answer(self._health.health())
 
     async def metrics(self, _asked: ApiRequest) -> Answer:
-        """Tell the same as Prometheus text."""
-        return exposition(self._health.health(), self._tally)
+        """Tell the same, and what is counted, as Prometheus text."""
+        return exposition(self._health.health(), self._tally, self._mesh.counts())

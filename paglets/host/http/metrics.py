@@ -1,12 +1,15 @@
 """`GET /metrics`: the figures of a host in Prometheus' text form. Needs the `metrics` extra."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from paglets.host.http.asked import ApiAnswer
 from paglets.host.http.tally import Tally
 from paglets.model.errors import UnavailableError
 from paglets.wire.failures import error_body
 from paglets.wire.hostbodies import HealthBody
+
+_LEVELS = {"awareness": "Own health of this host's mesh; 0 is healthy."}
+"""What goes up and down; all else only grows."""
 
 try:
     from prometheus_client import CollectorRegistry, generate_latest
@@ -21,9 +24,10 @@ else:
     class _Figures(Collector):
         """Makes the families at each scrape from what the host counts anyway."""
 
-        def __init__(self, health: HealthBody, tally: Tally) -> None:
+        def __init__(self, health: HealthBody, tally: Tally, mesh: Mapping[str, int]) -> None:
             self._health = health
             self._tally = tally
+            self._mesh = mesh
 
         def collect(self) -> Iterator[Metric]:
             """Yield every family; called by `generate_latest`."""
@@ -47,13 +51,19 @@ else:
             for (route, status), count in sorted(self._tally.answers.items()):
                 answers.add_metric([route, str(status)], count)
             yield answers
+            for name, count in self._mesh.items():
+                if name in _LEVELS:
+                    yield GaugeMetricFamily(f"paglets_mesh_{name}", _LEVELS[name], count)
+                else:
+                    text = f"{name.replace('_', ' ').capitalize()} of this host's mesh."
+                    yield CounterMetricFamily(f"paglets_mesh_{name}", text, count)
 
 
-def exposition(health: HealthBody, tally: Tally) -> ApiAnswer:
+def exposition(health: HealthBody, tally: Tally, mesh: Mapping[str, int]) -> ApiAnswer:
     """Return the figures as an answer; 501 naming the extra where it is not installed."""
     if not AVAILABLE:
         error = UnavailableError('metrics need an extra: pip install "paglets-mesh[metrics]"')
         return ApiAnswer(501, error_body(error))
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(health, tally))
+    registry.register(_Figures(health, tally, mesh))
     return ApiAnswer(body=generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

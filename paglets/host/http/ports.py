@@ -6,7 +6,7 @@ one of these calls: handlers are not cancelled when a client goes away.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -238,6 +238,9 @@ class MeshHandler(Protocol):
 
     async def handle(self, path: str, body: bytes, *, sender_host_id: str) -> bytes:
         """Answer an exchange: `path` is `/mesh/join` or `/mesh/gossip`."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Return what it has counted since the start, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,9 @@ class FakeRuntime:
         self.note("fence", body)
         return bodies.FenceAnswer(superseded=body.claims)
 
+    def counts(self):
+        return {"probes_failed": 5, "awareness": 2}
+
     async def handle(self, path, body, *, sender_host_id):
         self.note("mesh", path, body, sender_host_id)
         return b"answer to " + body

@@ -314,6 +314,8 @@ async def test_metrics_are_prometheus_text():
         answer = await raw(served, "GET", "/metrics", token)
     assert b'paglets_agents{status="active"} 3.0' in answer.body
     assert b'paglets_http_answers_total{route="health",status="200"} 1.0' in answer.body
+    assert b"paglets_mesh_probes_failed_total 5.0" in answer.body
+    assert b"paglets_mesh_awareness 2.0" in answer.body
     assert answer.headers["Content-Type"].startswith("text/plain")
 
 
