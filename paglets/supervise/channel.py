@@ -5,6 +5,7 @@ end is a plain blocking socket with the same `FrameDecoder`.
 """
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import cast
@@ -18,6 +19,7 @@ CloseCallback = Callable[[Exception | None], None]
 """Called once; None: the other side closed. FrameTooLargeError: it broke the protocol."""
 
 _GATHER_LIMIT = 64 * 1024
+_READ_BYTES = 64 * 1024
 
 
 class ChannelClosedError(ConnectionError):
@@ -47,12 +49,15 @@ class FrameChannel(asyncio.Protocol):
         self._drained.set()
         self._error: Exception | None = None
         self._closed = asyncio.Event()
+        self._rest: socket.socket | None = None
+        """The same socket once more, for what is unread when the transport gives up."""
         self.on_first: Callable[[], None] | None = None
         """Called once: when the process has said its first word, or the channel is closed."""
 
     async def connect(self, channel: socket.socket) -> None:
         """Take over a connected, non-blocking stream socket."""
         loop = asyncio.get_running_loop()
+        self._rest = channel.dup()
         await loop.create_unix_connection(lambda: self, sock=channel)
 
     def listen(self, on_frame: FrameCallback, on_close: CloseCallback | None = None) -> None:
@@ -158,13 +163,29 @@ class FrameChannel(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop, once, after the last `data_received`."""
         # A reset is how a killed process closes; only what we found ourselves is news.
-        del exc
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            with rest:
+                if exc is not None and self._error is None:
+                    self._read_rest(rest)
         self._closed.set()
         self._drained.set()
         self._tell_first()
         if self._on_closed is not None:
             self._on_closed(self._error)
         self._tell_closed()
+
+    def _read_rest(self, rest: socket.socket) -> None:
+        """Take in what the process said before it went.
+
+        Writing to it has failed, and a transport then reads no more: its last word, that it has
+        left as it was asked to, would be lost, and its end would count as a crash.
+        """
+        if self._on_frame is None:
+            return
+        with contextlib.suppress(OSError):  # there is no more, or it was reset
+            while data := rest.recv(_READ_BYTES):
+                self.data_received(data)
 
     def _tell_first(self) -> None:
         on_first, self.on_first = self.on_first, None

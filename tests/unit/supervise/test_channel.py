@@ -111,3 +111,24 @@ async def test_waiting_for_a_peer_that_goes_is_an_error(pair: Pair) -> None:
     with pytest.raises(ChannelClosedError):
         channel.send(b"x")
     assert channel.is_closed
+
+
+async def test_what_was_said_before_the_end_is_heard_though_writing_fails(pair: Pair) -> None:
+    channel, theirs = pair
+    got: list[object] = []
+    channel.listen(got.append, got.append)
+    theirs.sendall(encode_frame(b"last word") + encode_frame(b"and this"))
+    theirs.close()
+    channel.send(b"an answer that comes too late")
+    await channel.wait_closed()
+    assert got == [b"last word", b"and this", None]
+
+
+async def test_what_comes_after_we_have_closed_is_not_heard(pair: Pair) -> None:
+    channel, theirs = pair
+    got: list[object] = []
+    channel.listen(got.append, got.append)
+    theirs.sendall(encode_frame(b"too late"))
+    channel.close()
+    await channel.wait_closed()
+    assert got == [None]
