@@ -138,7 +138,8 @@ class Delivery:
         Its sender may reach the target by another way: told sooner that this message is taken, its
         next one would overtake it.
         """
-        if paglet.row.status in LIVING or entry.message_id in paglet.travelled:
+        is_at_home = paglet.row.status in LIVING and not paglet.is_packed
+        if is_at_home or entry.message_id in paglet.travelled:
             return
         with contextlib.suppress(HandlerError, NotHandledError):  # told to nobody: it is one-way
             await self._outcome(paglet, entry, deadline, caller_gone)

@@ -193,10 +193,15 @@ class Departures:
             files = taken.files if taken is not None else ()
             row = replace(promise.row, state=state, files=files)
             row = self._packer.pack_move(paglet, row, ticket, kind, state)
-            await failpoint_async("move.before_moving")
-            kept = keep.writes(CallOutcome(transfer_id=transfer_id))
-            writes = (PutTransfer(promise.record), *kept)
-            await self._commits.put(paglet, present, row, writes=writes, label="move.moving_commit")
+            paglet.is_packed = True
+            try:
+                await failpoint_async("move.before_moving")
+                kept = keep.writes(CallOutcome(transfer_id=transfer_id))
+                writes = (PutTransfer(promise.record), *kept)
+                label = "move.moving_commit"
+                await self._commits.put(paglet, present, row, writes=writes, label=label)
+            finally:
+                paglet.is_packed = False
         paglet.originals = taken.originals if taken is not None else ()
         return promise.record
 

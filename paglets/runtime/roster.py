@@ -83,6 +83,8 @@ class LocalPaglet:
     """Stored messages that were handled since the last commit of the state."""
     travelled: frozenset[str] = frozenset()
     """Ids of the messages that are in the envelope of the present move."""
+    is_packed: bool = False
+    """Whether its envelope is made and its promise is being written: what comes now stays here."""
     originals: tuple[str, ...] = ()
     """Registered files to be deleted here once the present move is accepted."""
     output: OutputRing | None = None

@@ -23,16 +23,26 @@ from paglets.model.refs import Epoch
 from paglets.model.transfer import TransferTicket
 from paglets.runtime.courier import envelope_of
 from paglets.runtime.creation import Creation
+from paglets.runtime.delivery import Delivery
 from paglets.runtime.departures import Departures
 from paglets.runtime.inactivity import Inactivity
+from paglets.runtime.lane import Lane
 from paglets.runtime.packing import Packer
 from paglets.runtime.targets import Targets
 from paglets.testing.waiting import turn
-from paglets.wire.bodies import CheckAnswer, Claim, FenceBody
-from paglets.wire.calls import Failed, OpenGate, Quiesce
+from paglets.wire.bodies import CheckAnswer, Claim, FenceBody, ReplyBody
+from paglets.wire.calls import Deliver, Delivered, Failed, OpenGate, Quiesce
 from paglets.wire.failures import encode_failure
+from paglets.wire.messages import decode_message
 from tests.unit.runtime.fakes import unreachable, until, word
-from tests.unit.runtime.samples import BETA, make_host, make_moving, make_record, make_row
+from tests.unit.runtime.samples import (
+    BETA,
+    make_body,
+    make_host,
+    make_moving,
+    make_record,
+    make_row,
+)
 
 TICKET = TransferTicket(destination="beta", retry_interval=0.0)
 YES = CheckAnswer(
@@ -224,6 +234,50 @@ async def test_falling_asleep_ends_with_its_process(verbs):
     assert not sleeping.done()
     process.exit(0)
     await sleeping
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_one_way_message_that_misses_the_envelope_is_acknowledged_where_the_paglet_is(
+    verbs, fails
+):
+    paglet = await running(verbs)
+    lane = Lane(verbs.commits, verbs.recorder, verbs.tasks)
+    lane.bind(verbs.activity)
+    delivery = Delivery(verbs.roster, verbs.store, lane, verbs.forwarding)
+    verbs.calls.answer("send", ReplyBody())
+    verbs.calls.scripts["offer"] = [
+        lambda peer, transfer_id, *_: word("accepted", transfer_id=transfer_id)
+    ]
+    put, packed, go_on = verbs.commits.put, asyncio.Event(), asyncio.Event()
+
+    async def slow(*args, **options):
+        packed.set()
+        await go_on.wait()
+        verbs.commits.put = put
+        if fails:
+            raise StorageFullError("no room")
+        await put(*args, **options)
+
+    verbs.commits.put = slow
+    moving = asyncio.create_task(dispatch(verbs))
+    await packed.wait()
+    sending = asyncio.create_task(delivery.deliver("tour", make_body("late", oneway=True)))
+    for _ in range(20):
+        await turn()
+    assert not sending.done(), "its sender's next one could be at the target before it"
+    go_on.set()
+    if fails:
+        with pytest.raises(StorageFullError):
+            await moving
+        process = paglet.link.process
+        await until(lambda: process.sent(Deliver))
+        process.say(Delivered(call=process.sent(Deliver)[0].call, reply=b"null"))
+    else:
+        await moving
+        await verbs.forwarding.hand_over(paglet)
+        ((_, _, body),) = verbs.calls.named("send")
+        assert decode_message(body).message_id == "late"
+    await sending
 
 
 async def test_a_copy_fenced_while_it_leaves_is_not_promised(verbs):
