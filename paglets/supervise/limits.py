@@ -2,9 +2,9 @@
 
 import resource
 
-DESCRIPTORS_PER_PAGLET = 4
-"""Descriptors the host holds for one Paglet Process: channel, output pipe, lifeline, and a pidfd
-where the host itself watches its exit."""
+DESCRIPTORS_PER_PAGLET = 5
+"""Descriptors the host holds for one Paglet Process: channel, the same again for its last words,
+output pipe, lifeline, and a pidfd where the host itself watches its exit."""
 
 DESCRIPTORS_RESERVED = 256
 """Descriptors kept for everything else: HTTP connections, the store, spool files, the log."""
