@@ -13,6 +13,7 @@ from paglets.cli.jobsubmit import submit
 from paglets.cli.lazy import SuggestingGroup
 from paglets.cli.options import Common, common, host_option
 from paglets.cli.output import print_json, say, working
+from paglets.model.errors import PagletNotFoundError
 
 if TYPE_CHECKING:
     from paglets.connect import Client
@@ -122,10 +123,15 @@ def result(shared: Common, *, job: str, wait: float, forget: bool) -> None:
         if not (found.phase.is_final or found.phase is JobPhase.RETURNING):
             hint = f"`paglets jobs why {found.job_id}` says why"
             raise failed(shared, f"{found.job_id} is {found.phase.value}", hint)
-        proxy = client.proxy(found.job_id)
-        outcome = outcome_of(proxy)
-        if forget:
-            proxy.dispose()
+        try:
+            proxy = client.proxy(found.job_id)
+            outcome = outcome_of(proxy)
+            if forget:
+                proxy.dispose()
+        except PagletNotFoundError as error:
+            # Others hear a moment later that somebody has given it up.
+            hint = "`paglets jobs list` shows what there is"
+            raise failed(shared, f"no host knows a job {found.job_id} any more", hint) from error
     print_outcome(shared, found.job_id, outcome)
 
 

@@ -1,6 +1,7 @@
 """Creating and disposing paglets on this host."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,6 +27,9 @@ from paglets.store.rows import Due, PagletRow
 from paglets.store.writes import DeleteRow, Expect, PutRow
 from paglets.wire.bodies import CreateBody, given
 from paglets.wire.calls import Loaded
+
+_BRIEF = {Verb.DEACTIVATE, Verb.ACTIVATE}
+"""Verbs that end by themselves, soon, and leave the paglet here."""
 
 
 class Creation:
@@ -166,10 +170,18 @@ class Creation:
                 await self._erase(paglet, await self._killed(paglet))
                 return
             await paglet.ready(timeout=self._timeouts.hook)
+            await self._asleep_or_awake(paglet)
             with paglet.doing(Verb.DISPOSE):
                 await self._dispose(paglet)
 
         await self._once.run(key, work)
+
+    async def _asleep_or_awake(self, paglet: LocalPaglet) -> None:
+        """Wait while it falls asleep or wakes, as it may by itself at any time: that ends soon."""
+        with contextlib.suppress(TimeoutError):  # `doing` says then what it is busy with
+            async with asyncio.timeout(self._timeouts.hook):
+                while paglet.verb in _BRIEF:
+                    await paglet.verb_ended.wait()
 
     async def dispose_itself(self, paglet: LocalPaglet) -> None:
         """Carry out a paglet's own `dispose()`; it has unwound."""

@@ -39,10 +39,12 @@ def test_submit_waits_for_the_result_and_prints_it(run: Run):
 def test_submit_prints_the_id_by_which_result_finds_it(run: Run, stage: Stage):
     job_id = run("submit", "jobs:Sum", "--state", '{"numbers": [4]}').stdout.strip()
     assert job_id.startswith("job-")
-    assert run("result", job_id[:-2], "--wait", "20").stdout == "4\n"
-    assert run("result", job_id, "--forget").stdout == "4\n"
+    found = run("result", job_id[:-2], "--wait", "20")
+    assert found.stdout == "4\n", found.output
+    forgotten = run("result", job_id, "--forget")
+    assert forgotten.stdout == "4\n", forgotten.output
     gone = run("result", job_id)
-    assert (gone.exit_code, "no host knows a job" in gone.stderr) == (1, True)
+    assert (gone.exit_code, "no host knows a job" in gone.stderr) == (1, True), gone.output
 
 
 def test_a_job_submitted_again_under_its_id_is_not_run_again(run: Run, stage: Stage):

@@ -224,6 +224,21 @@ async def test_it_is_not_started_again_while_its_old_process_exits(verbs, verb):
     assert verbs.starter.births[-1].state.data == b"left"
 
 
+async def test_who_disposes_of_a_paglet_that_falls_asleep_waits_for_it(verbs):
+    process = (await running(verbs)).link.process
+    process.lingers = True
+    policy = DeactivationPolicy()
+    sleeping = asyncio.create_task(verbs.inactivity.deactivate("tour", policy, key=None))
+    await until(lambda: verbs.row().status is PagletStatus.INACTIVE)
+    ending = asyncio.create_task(verbs.creation.dispose("tour", force=False, key=None))
+    await turn()
+    assert not ending.done()
+    process.exit(0)
+    await sleeping
+    await ending
+    assert verbs.roster.find("tour") is None
+
+
 async def test_falling_asleep_ends_with_its_process(verbs):
     process = (await running(verbs)).link.process
     process.lingers = True
