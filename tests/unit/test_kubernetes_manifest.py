@@ -3,12 +3,14 @@
 import copy
 from pathlib import Path
 
+import click
 import kubernetes_validate
 import pytest
 import yaml
 
 from paglets.cli.drain import drain
 from paglets.cli.host import host
+from paglets.cli.root import root
 from paglets.config.keys import parse_key
 from paglets.model.errors import InvalidRequestError
 from paglets.wire.routes import ROUTES, Pool
@@ -87,5 +89,7 @@ def test_probes_ask_for_what_needs_no_key():
 def test_a_pod_has_time_to_drain_and_then_to_stop():
     command = CONTAINER["lifecycle"]["preStop"]["exec"]["command"]
     assert command[:3] == ["paglets", "host", "drain"]
-    deadline = drain.make_context("drain", command[3:]).params["deadline"]
+    # As part of the whole command line: click keeps what it first makes of a command's --help.
+    whole = click.Context(root, **root.context_settings)
+    deadline = drain.make_context("drain", command[3:], parent=whole).params["deadline"]
     assert POD["terminationGracePeriodSeconds"] >= deadline + 10
