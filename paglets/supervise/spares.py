@@ -7,7 +7,8 @@ list of children) that learns who it is when it is claimed.
 
 Importing the class is most of what is left. So one spare learns ahead what was started last, or
 what is expected next, and is given to nobody else: no paglet runs in a process that has imported
-another's module. At least one spare stays blank, for all others; a pool of one teaches none.
+another's module. One spare stays blank for all others, or is blank again after the next start where
+all have learned what was expected; a pool of one teaches none.
 
 The pool is an offer, never a limit: where it is empty a process is forked as always. A spare takes
 the machine a quarter more work than a process forked when it is wanted. So it is filled one at a
